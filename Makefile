@@ -1,0 +1,77 @@
+# One environment (.venv), one command for each thing you do. Everything can be overridden:
+#   make specs PYTHON=python3.12 VENV=/somewhere/else ARGS="-x"
+#   make specs TORCH_INDEX=https://download.pytorch.org/whl/cpu     another index for torch
+#   make specs TORCH="torch==2.13.0+cu130" TORCH_INDEX=...          another build of it
+
+PYTHON      ?= $(shell command -v python3.11 || command -v python3 || command -v python)
+VENV        ?= .venv
+TORCH       ?= torch
+TORCH_INDEX ?=
+CONSTRAINTS ?= constraints.txt
+EXTRAS      ?= dev
+ARGS        ?=
+
+BIN   := $(VENV)/bin
+PIP    = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c $(CONSTRAINTS)
+STEM  := $(VENV)/.ready-
+# Content, not dates: a branch switched to and fro sets nothing up again.
+KEY   := $(shell { cat pyproject.toml $(CONSTRAINTS); echo "$(PYTHON) $(TORCH) $(TORCH_INDEX) $(EXTRAS) $(CURDIR)"; } | cksum | cut -d' ' -f1)
+READY := $(STEM)$(KEY)
+
+# Shapes are checked where they are written, in tests only; the list is whatever mentions jaxtyping.
+empty :=
+comma := ,
+SHAPED = $(shell grep -rl --include='*.py' '^from jaxtyping' interp | sed 's|/__init__\.py$$||; s|\.py$$||; s|/|.|g' | sort)
+CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED)),beartype.beartype)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup specs test lint format unit contracts findings slow full clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+specs: $(READY) ## every finding on every Llama at hand
+	$(BIN)/pytest specs -k llama $(ARGS)
+
+test: lint unit ## everything CI runs on a change: lint, the machinery, then all specs
+	$(BIN)/pytest specs -m "not slow" $(ARGS)
+
+lint: $(READY) ## style, types, imports, sizes, spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/pytest tests/house -q
+
+unit: $(READY) ## tests of the machinery, with shapes and types checked at run time
+	$(BIN)/pytest tests --ignore=tests/house -m "not slow" $(CHECKED) $(ARGS)
+
+contracts: $(READY) ## exact properties of the primitives, on every model at hand
+	$(BIN)/pytest specs/contracts -m "not slow" $(ARGS)
+
+findings: $(READY) ## the claims, on every model at hand
+	$(BIN)/pytest specs/findings -m "not slow" $(ARGS)
+
+slow: $(READY) ## what `make test` leaves out
+	$(BIN)/pytest specs tests -m slow $(ARGS)
+
+full: test slow ## everything there is
+
+format: $(READY) ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+setup: $(READY) ## the environment alone
+
+# A folder without a stamp is a set-up that was interrupted: it is made anew. With an old stamp it is
+# brought up to date. torch goes first, so that its index serves torch and what only it needs.
+$(READY):
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("interp needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@if ls $(STEM)* >/dev/null 2>&1; then rm -f $(STEM)*; else $(PYTHON) -m venv --clear $(VENV); fi
+	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) "$(TORCH)" hatchling editables
+	$(PIP) --no-build-isolation -e ".[$(EXTRAS)]"
+	@touch $@
+
+clean: ## remove the environment and what tools remember
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
