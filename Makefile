@@ -12,8 +12,9 @@ EXTRAS      ?= dev
 ARGS        ?=
 
 BIN   := $(VENV)/bin
-PIP    = $(BIN)/python -m pip --disable-pip-version-check install --quiet -c $(CONSTRAINTS)
+PIP    = $(BIN)/python -m pip --disable-pip-version-check install -qq -c $(CONSTRAINTS)
 STEM  := $(VENV)/.ready-
+OURS  := $(VENV)/.made-by-make
 # Content, not dates: a branch switched to and fro sets nothing up again.
 KEY   := $(shell { cat pyproject.toml $(CONSTRAINTS); echo "$(PYTHON) $(TORCH) $(TORCH_INDEX) $(EXTRAS) $(CURDIR)"; } | cksum | cut -d' ' -f1)
 READY := $(STEM)$(KEY)
@@ -22,7 +23,7 @@ READY := $(STEM)$(KEY)
 empty :=
 comma := ,
 SHAPED = $(shell grep -rl --include='*.py' '^from jaxtyping' interp | sed 's|/__init__\.py$$||; s|\.py$$||; s|/|.|g' | sort)
-CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED)),beartype.beartype)
+CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup specs test lint format unit contracts findings slow full clean
@@ -64,11 +65,15 @@ format: $(READY) ## let ruff rewrite what it can
 
 setup: $(READY) ## the environment alone
 
-# A folder without a stamp is a set-up that was interrupted: it is made anew. With an old stamp it is
-# brought up to date. torch goes first, so that its index serves torch and what only it needs.
+# A folder without a stamp is a set-up that was interrupted: it is made anew, if it is ours. With an
+# old stamp it is brought up to date. torch goes first, from its own index where one is named.
 $(READY):
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("interp needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	@if ls $(STEM)* >/dev/null 2>&1; then rm -f $(STEM)*; else $(PYTHON) -m venv --clear $(VENV); fi
+	@if [ -e $(VENV) ] && [ ! -e $(OURS) ]; then \
+		echo "$(VENV) was not made by this Makefile: move it away, or name another with VENV=..." >&2; exit 1; fi
+	@if ls $(STEM)* >/dev/null 2>&1; then rm -f $(STEM)*; else \
+		rm -rf $(VENV) && mkdir -p $(VENV) && touch $(OURS) && $(PYTHON) -m venv $(VENV); fi
+	@echo "setting up $(VENV): a minute, and longer where torch has to be downloaded"
 	$(PIP) $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) "$(TORCH)" hatchling editables
 	$(PIP) --no-build-isolation -e ".[$(EXTRAS)]"
 	@touch $@
