@@ -15,7 +15,7 @@ BIN   := $(VENV)/bin
 PIP    = $(BIN)/python -m pip --disable-pip-version-check install -qq -c $(CONSTRAINTS)
 STEM  := $(VENV)/.ready-
 OURS  := $(VENV)/.made-by-make
-# Content, not dates: a branch switched to and fro sets nothing up again.
+# Content, not dates: switching branches back and forth sets nothing up again.
 KEY   := $(shell { cat pyproject.toml $(CONSTRAINTS); echo "$(PYTHON) $(TORCH) $(TORCH_INDEX) $(EXTRAS) $(CURDIR)"; } | cksum | cut -d' ' -f1)
 READY := $(STEM)$(KEY)
 

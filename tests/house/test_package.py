@@ -1,0 +1,55 @@
+"""What is installed: its weight when imported, its entry points, the files of its wheel."""
+
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import entry_points
+
+import pytest
+
+HEAVY = ("torch", "transformers", "pandas", "scipy", "matplotlib", "huggingface_hub")
+
+
+def imported_by(module):
+    """Which heavy libraries a fresh Python holds after importing a module."""
+    code = f"import sys, {module}; print(*(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+@pytest.fixture(scope="module")
+def wheel(root, tmp_path_factory):
+    """The wheel as it would be uploaded, opened."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=root, check=True, capture_output=True)
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("module", ["interp", "interp.plugin", "interp.cli"])
+def test_importing_costs_nothing_heavy(module):
+    assert imported_by(module) == set()
+
+
+def test_a_heavy_import_is_seen():
+    assert imported_by("pandas") == {"pandas"}
+
+
+@pytest.mark.parametrize("group", ["console_scripts", "pytest11"])
+def test_entry_points_load(group):
+    (found,) = entry_points(group=group, name="interp")
+    assert found.load() is not None
+
+
+def test_the_wheel_is_typed_and_brings_the_contracts(wheel, root):
+    names = set(wheel.namelist())
+    assert "interp/py.typed" in names
+    contracts = (root / "specs" / "contracts").glob("*.py")
+    assert {f"interp/contracts/{path.name}" for path in contracts} <= names
+
+
+def test_the_wheel_holds_nothing_else(wheel):
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"interp"}
+    assert not [name for name in wheel.namelist() if name.endswith((".safetensors", ".bin"))]
