@@ -26,7 +26,7 @@ SHAPED = $(shell grep -rl --include='*.py' '^from jaxtyping' interp | sed 's|/__
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts findings slow full clean
+.PHONY: help setup specs test lint format unit contracts findings slow oldest on-oldest full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -43,7 +43,7 @@ lint: $(READY) ## style, types, imports, sizes, spelling
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
-	$(BIN)/pytest tests/house -q
+	$(BIN)/pytest tests/house
 
 unit: $(READY) ## tests of the machinery, with shapes and types checked at run time
 	$(BIN)/pytest tests --ignore=tests/house -m "not slow" $(CHECKED) $(ARGS)
@@ -57,7 +57,17 @@ findings: $(READY) ## the claims, on every model at hand
 slow: $(READY) ## what `make test` leaves out
 	$(BIN)/pytest specs tests -m slow $(ARGS)
 
-full: test slow ## everything there is
+oldest: build/oldest.txt ## the same tests and specs on the oldest transformers we support
+	$(MAKE) --no-print-directory on-oldest VENV=.venv-oldest CONSTRAINTS=$<
+
+on-oldest: $(READY)
+	$(BIN)/pytest tests specs --ignore=tests/house -m "not slow" $(ARGS)
+
+build/oldest.txt: constraints.txt .ci/oldest.txt
+	@mkdir -p build
+	@awk -F== 'NR == FNR { ours[$$1] = 1; print; next } !($$1 in ours)' .ci/oldest.txt constraints.txt > $@
+
+full: test slow oldest ## everything there is
 
 format: $(READY) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix

@@ -35,7 +35,7 @@ def classes(source):
     return [(node.name, node.end_lineno - node.lineno + 1) for node in found]
 
 
-def tests(source):
+def spec_tests(source):
     """(name, code lines) of every test function."""
     return [(name, size) for name, size in functions(source) if name.startswith("test_")]
 
@@ -50,7 +50,7 @@ def registry_entries(source):
     tables = {}
     for line in source.splitlines():
         if line.startswith("["):
-            tables[line.strip("[] ")] = 0
+            tables[line.strip('[]" ')] = 0
         if line.strip() and tables:
             tables[next(reversed(tables))] += 1
     return list(tables.items())
@@ -68,7 +68,7 @@ def is_spec(relative):
 RULES = {
     "module_lines": (whole, lambda path: path.suffix == ".py" and not is_spec(path)),
     "spec_lines": (whole, is_spec),
-    "spec_test_lines": (tests, is_spec),
+    "spec_test_lines": (spec_tests, is_spec),
     "class_lines": (classes, lambda path: path.suffix == ".py"),
     "conftest_lines": (whole, lambda path: path.name == "conftest.py"),
     "registry_entry_lines": (registry_entries, lambda path: path.name == "models.toml"),
