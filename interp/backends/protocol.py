@@ -1,0 +1,163 @@
+"""What an engine must do: run tokens with resolved edits, decode greedily, unembed, and say who it is.
+
+Requirements for a new backend, all of them checked by `interp.backends.selfcheck` at load:
+- values cross this interface as numpy float32, bool or int; padding is the backend's own affair
+  and comes back as NaN in captures;
+- edits are computed in float32 and cast back once; a capture is the value after the edits;
+- every write reports how often it fired and how far it moved the site;
+- whatever is installed in the model for a call is gone after it, also when the call raises;
+- one call at a time per model: hooks belong to the model, not to the call.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from interp.encoded import Encoded
+from interp.prompts import PromptSet
+from interp.sites import Site, SiteName
+
+Op = Literal["add", "replace", "project_out"]
+LogitsAt = Literal["none", "last", "all"]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Who a loaded model is and what it can be asked."""
+
+    family: str
+    n_layers: int
+    n_heads: int
+    n_kv_heads: int
+    d_model: int
+    d_head: int
+    d_vocab: int
+    max_length: int
+    dtype: str
+    quantization: str
+    attn_implementation: str
+    device: str
+    fingerprint: str
+    refused: Mapping[SiteName, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Write:
+    """An edit resolved for one batch: where it fires is a mask, its dose one number a row.
+
+    `value` has the shape of the site's feature ([d_model]; [head, d_head] at `z`), or that with a
+    leading [batch] or [batch, pos]. `generated` says whether it also fires on decoded tokens.
+    """
+
+    site: Site
+    op: Op
+    value: Float[np.ndarray, "..."]
+    alpha: Float[np.ndarray, " batch"]
+    mask: Bool[np.ndarray, "batch pos"]
+    generated: Bool[np.ndarray, " batch"]
+    heads: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Fired:
+    """What one write did: how many (row, position) values it fired on, and how far it moved them.
+
+    Norms are float32 medians over those values, after rounding to the model's dtype.
+    """
+
+    count: int
+    delta_norm: float
+    site_norm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """What a forward pass gives: logits, captures ([batch, pos, ...]) and one Fired a write."""
+
+    logits: Float[np.ndarray, "..."] | None
+    captured: Mapping[Site, Float[np.ndarray, "batch pos ..."]]
+    fired: tuple[Fired, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What greedy decoding gives: each row's new tokens, how many of its decoding passes fed one
+
+    back (tokens after its end token included, while its batch went on), and one Fired a write.
+    """
+
+    new_ids: tuple[tuple[int, ...], ...]
+    passes: tuple[int, ...]
+    fired: tuple[Fired, ...]
+
+
+class Backend(Protocol):
+    """One loaded model on one engine."""
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, dtype: str, device: str | None, attn_implementation: str | None
+    ) -> Self:
+        """Load a checkpoint folder; nothing is verified beyond its files, keys and weights."""
+        ...
+
+    @property
+    def info(self) -> ModelInfo:
+        """Who this model is."""
+        ...
+
+    def refuse(self, sites: Mapping[SiteName, str]) -> None:
+        """Remember why these sites must not be used on this model."""
+        ...
+
+    def encode(self, prompts: PromptSet) -> Encoded:
+        """The prompts as this model's tokens."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Tokens as text."""
+        ...
+
+    def forward(
+        self,
+        ids: Sequence[Sequence[int]],
+        writes: Sequence[Write] = (),
+        *,
+        capture: Sequence[Site] = (),
+        logits: LogitsAt = "last",
+    ) -> Forward:
+        """One pass over a batch of rows of any lengths."""
+        ...
+
+    def generate(
+        self, ids: Sequence[Sequence[int]], writes: Sequence[Write] = (), *, max_new_tokens: int
+    ) -> Decoded:
+        """Greedy decoding with the writes in force, until each row's end token or the limit."""
+        ...
+
+    def unembed(
+        self, hidden: Float[np.ndarray, "n d_model"]
+    ) -> Float[np.ndarray, "n d_vocab"]:
+        """The logits of residual-stream vectors: the model's own final norm and head."""
+        ...
+
+    def hidden_states(
+        self, ids: Sequence[Sequence[int]]
+    ) -> Sequence[Float[np.ndarray, "batch pos d_model"]]:
+        """The engine's own report of the stream, for comparison: before each layer, then normed.
+
+        Empty where the engine reports none.
+        """
+        ...
+
+    def head_weights(self, layer: int) -> Float[np.ndarray, "head d_head d_model"]:
+        """The output projection of attention, one matrix a head, dequantised."""
+        ...
+
+    def close(self) -> None:
+        """Drop the weights; any later call raises."""
+        ...

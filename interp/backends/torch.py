@@ -1,0 +1,389 @@
+"""PyTorch and transformers: sites as forward hooks on the model's own modules.
+
+Facts this module rests on (layers that return tuples or tensors, attention called by keyword,
+sandwich norms, right padding without a mask) are checked on every model at load by
+`interp.backends.selfcheck`; a site that does not pass is refused.
+"""
+
+import inspect
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from interp.backends import checkpoint
+from interp.backends.protocol import Decoded, Fired, Forward, LogitsAt, ModelInfo, Write
+from interp.backends.taps import Taps, blank, finite, merged
+from interp.backends.tokenizer import Tokenizer
+from interp.backends.torch_layout import (
+    FINAL_NORM,
+    Install,
+    Tap,
+    blocks,
+    child,
+    on_input,
+    on_output,
+    skipped,
+)
+from interp.encoded import Encoded
+from interp.errors import DataError, NonFiniteError, RequestError
+from interp.prompts import PromptSet
+from interp.sites import SITE_NAMES, Site, SiteName
+
+HEADS: Mapping[SiteName, str] = {"z": "n_heads", "q": "n_heads", "k": "n_kv_heads", "v": "n_kv_heads"}
+
+
+class TorchArrays:
+    """numpy to torch and back, on one device."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Remember the device."""
+        self._device = device
+
+    def constant(self, value: Float[np.ndarray, "..."]) -> Tensor:
+        """A numpy array as float32 on the device."""
+        return torch.tensor(np.asarray(value, np.float32), device=self._device)
+
+    def float32(self, value: Tensor) -> Tensor:
+        """The value in float32."""
+        return value.float()
+
+    def cast_like(self, value: Tensor, reference: Tensor) -> Tensor:
+        """The value in the reference's dtype, rounded once."""
+        return value.to(reference.dtype)
+
+    def numpy(self, value: Tensor) -> Float[np.ndarray, "..."]:
+        """The value as numpy float32."""
+        return np.asarray(value.detach().float().cpu().numpy())
+
+
+class TorchBackend:
+    """A causal language model of transformers, its tokenizer, and the lock that guards its hooks."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, fingerprint: str) -> None:
+        """Find the model's modules; nothing is installed in it."""
+        self._model: Any = model.eval().requires_grad_(requires_grad=False)
+        self._tokenizer = tokenizer
+        self._lock = threading.RLock()
+        self._engine = TorchArrays(model.device)
+        decoder = model.get_decoder()
+        self._blocks = blocks(decoder)
+        self._norm = child(decoder, FINAL_NORM)
+        self.info = _info(model, len(self._blocks), fingerprint)
+        self._keeps = "logits_to_keep" in inspect.signature(type(model).forward).parameters
+        self._returns_tuple = self._probe()
+
+    @classmethod
+    def load(
+        cls, folder: Path, *, dtype: str, device: str | None, attn_implementation: str | None
+    ) -> "TorchBackend":
+        """Load a checkpoint folder: safetensors only, every key used, every weight finite.
+
+        Raises:
+            DataError: files missing or torn, keys missing or left over, no tokenizer.
+            NonFiniteError: a weight is NaN or infinite.
+        """
+        config = checkpoint.read_config(folder)
+        files = checkpoint.weight_files(folder)
+        if config.get("attn_logit_softcapping"):
+            attn_implementation = "eager"  # transformers 4 drops the softcap in sdpa without a word
+        model, report = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=getattr(torch, dtype) if dtype != "checkpoint" else "auto",
+            attn_implementation=attn_implementation,
+            output_loading_info=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+        _refuse_mismatch(report, folder)
+        _refuse_non_finite(model, folder)
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(model.to(device), Tokenizer(folder), checkpoint.fingerprint(files))
+
+    def refuse(self, sites: Mapping[SiteName, str]) -> None:
+        """Remember why these sites must not be used on this model."""
+        self.info = replace(self.info, refused={**self.info.refused, **sites})
+
+    def encode(self, prompts: PromptSet) -> Encoded:
+        """The prompts as this model's tokens."""
+        return self._tokenizer.encode(prompts)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Tokens as text."""
+        return self._tokenizer.decode(ids)
+
+    def forward(
+        self,
+        ids: Sequence[Sequence[int]],
+        writes: Sequence[Write] = (),
+        *,
+        capture: Sequence[Site] = (),
+        logits: LogitsAt = "last",
+    ) -> Forward:
+        """One pass over a right-padded batch: causal attention never looks at the padding."""
+        padded, real = self._padded(ids)
+        with self._session(writes, capture, [write.mask for write in writes], real) as taps:
+            out = self._logits(padded, real, logits)
+        captured = {site: taps.captured[site] for site in capture}
+        return Forward(out, captured, taps.fired())
+
+    def generate(
+        self, ids: Sequence[Sequence[int]], writes: Sequence[Write] = (), *, max_new_tokens: int
+    ) -> Decoded:
+        """Greedy decoding; rows of one length go together, so that no row sees padding."""
+        new: dict[int, tuple[int, ...]] = {}
+        passes = [0] * len(ids)
+        fired: list[list[Fired]] = [[] for _ in writes]
+        for rows in _by_length(ids):
+            batch = [ids[row] for row in rows]
+            own = [_for_rows(write, rows, len(batch[0])) for write in writes]
+            decoded = self._generate_even(batch, own, max_new_tokens)
+            new.update(zip(rows, decoded.new_ids, strict=True))
+            for row, count in zip(rows, decoded.passes, strict=True):
+                passes[row] = count
+            for parts, one in zip(fired, decoded.fired, strict=True):
+                parts.append(one)
+        return Decoded(tuple(new[row] for row in range(len(ids))), tuple(passes), tuple(map(merged, fired)))
+
+    def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
+        """The model's own forward with every layer skipped: norm, head, softcap and scaling."""
+        value = self._engine.constant(hidden)[None].to(self._model.dtype)
+        self._refuse_closed()
+        layers = [block.layer for block in self._blocks]
+        with self._lock, torch.no_grad(), skipped(layers, self._returns_tuple):
+            handle = on_input(self._norm, lambda _: value)
+            try:
+                ids = torch.zeros(value.shape[:2], dtype=torch.long, device=self._model.device)
+                return self._engine.numpy(self._model(input_ids=ids, use_cache=False).logits[0])
+            finally:
+                handle.remove()
+
+    def hidden_states(
+        self, ids: Sequence[Sequence[int]]
+    ) -> Sequence[Float[np.ndarray, "batch pos d_model"]]:
+        """transformers' `output_hidden_states`: right while nothing is edited, which is all we ask."""
+        padded, real = self._padded(ids)
+        with self._lock, torch.no_grad():
+            out = self._model(input_ids=padded, use_cache=False, output_hidden_states=True)
+        return [blank(self._engine.numpy(state), real) for state in out.hidden_states]
+
+    def head_weights(self, layer: int) -> Float[np.ndarray, "head d_head d_model"]:
+        """The output projection of attention as [head, d_head, d_model]."""
+        module: Any = self._blocks[layer].out_proj
+        weight = module.weight if type(module).__name__ == "Conv1D" else module.weight.T
+        return self._engine.numpy(weight).reshape(self.info.n_heads, self.info.d_head, -1)
+
+    def close(self) -> None:
+        """Drop the weights."""
+        self._model, self._blocks, self._norm = None, (), None
+
+    def _refuse_closed(self) -> None:
+        if self._model is None:
+            raise RequestError("this model was closed", hint="load it again")
+
+    def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Bool[np.ndarray, "batch pos"]]:
+        self._refuse_closed()
+        lengths = np.array([len(row) for row in ids])
+        if not lengths.all() or lengths.max() > self.info.max_length:
+            raise RequestError(
+                "every row has a token and fits the model",
+                expected=f"1 to {self.info.max_length} tokens",
+                received=f"{lengths.min()} to {lengths.max()}",
+            )
+        real = np.arange(lengths.max())[None] < lengths[:, None]
+        padded = torch.zeros(real.shape, dtype=torch.long)
+        padded[torch.from_numpy(real)] = torch.tensor([i for row in ids for i in row])
+        return padded.to(self._model.device), real
+
+    def _logits(
+        self, ids: Tensor, real: Bool[np.ndarray, "batch pos"], which: LogitsAt
+    ) -> Float[np.ndarray, "..."] | None:
+        last = real.sum(axis=1) - 1
+        kept = np.unique(last) if which == "last" else np.arange(real.shape[1])
+        asked = {"logits_to_keep": torch.from_numpy(kept).to(ids.device)} if self._keeps else {}
+        out = self._engine.numpy(self._model(input_ids=ids, use_cache=False, **asked).logits)
+        if which == "none":
+            return None
+        if which == "last":
+            at = np.searchsorted(kept, last) if self._keeps else last
+            out = out[np.arange(len(out)), at]
+            return finite(out, "logits", np.ones(len(out), dtype=bool))
+        return blank(finite(out, "logits", real), real)
+
+    def _generate_even(
+        self, ids: Sequence[Sequence[int]], writes: Sequence[Write], max_new_tokens: int
+    ) -> Decoded:
+        padded, real = self._padded(ids)
+        steps: list[Tensor] = []
+        done = torch.zeros(len(ids), dtype=torch.bool)
+        end = torch.tensor(sorted(self._tokenizer.end_ids), dtype=torch.long)
+        past, step, shown = None, padded, real
+        with self._session(writes, (), [write.mask for write in writes], real) as taps:
+            while len(steps) < max_new_tokens and not done.all():
+                out = self._model(input_ids=step, past_key_values=past, use_cache=True)
+                past, last = out.past_key_values, out.logits[:, -1].float().cpu()
+                finite(last.numpy(), "logits", np.ones(len(ids), dtype=bool))
+                steps.append(last.argmax(-1))
+                done |= torch.isin(steps[-1], end)
+                step, shown = steps[-1][:, None].to(padded.device), np.ones((len(ids), 1), bool)
+                taps.move_to([write.generated[:, None] for write in writes], shown)
+        new = torch.stack(steps, dim=1).tolist()
+        passes = (len(steps) - 1,) * len(ids)
+        return Decoded(tuple(_until(row, self._tokenizer.end_ids) for row in new), passes, taps.fired())
+
+    def _installers(self, taps: Taps) -> Iterator[Install]:
+        """What to install, in the order in which a pass meets the sites of one module."""
+        for site in sorted(taps.sites, key=lambda site: SITE_NAMES.index(site.name)):
+            tap = self._shaped(site.name, partial(taps.at, site))
+            if site.name == "final_norm":
+                yield partial(on_output, self._norm, tap)
+            else:
+                yield from self._blocks[site.layer or 0].installers(site.name, tap)
+
+    def _shaped(self, name: SiteName, tap: Tap) -> Tap:
+        """The tap with heads on an axis of their own, and the query before the head."""
+        if name == "pattern":
+            return lambda value: tap(value.transpose(1, 2)).transpose(1, 2)
+        if name not in HEADS:
+            return tap
+        n_heads = getattr(self.info, HEADS[name])
+        return lambda value: tap(value.unflatten(-1, (n_heads, -1))).flatten(-2)
+
+    def _probe(self) -> bool:
+        """Whether this family's layers return tuples: seen in a pass over one token."""
+        seen: list[bool] = []
+        layer = self._blocks[0].layer
+        handle = layer.register_forward_hook(lambda *args: seen.append(isinstance(args[2], tuple)))
+        try:
+            with torch.no_grad():
+                self._model(input_ids=torch.zeros((1, 1), dtype=torch.long, device=self._model.device))
+        finally:
+            handle.remove()
+        return seen == [True]
+
+    @contextmanager
+    def _session(
+        self,
+        writes: Sequence[Write],
+        capture: Sequence[Site],
+        masks: Sequence[Bool[np.ndarray, "batch pos"]],
+        real: Bool[np.ndarray, "batch pos"],
+    ) -> Iterator["Taps"]:
+        """The taps of one call, installed under the lock and gone after it, whatever happens."""
+        for site in (*(write.site for write in writes), *capture):
+            self._refuse_site(site)
+        with self._lock, torch.no_grad(), ExitStack() as stack:
+            taps = Taps(writes, capture, self._engine)
+            taps.move_to(masks, real)
+            for install in self._installers(taps):
+                stack.callback(install().remove)
+            yield taps
+
+    def _refuse_site(self, site: Site) -> None:
+        if site.layer is not None and site.layer >= self.info.n_layers:
+            last = self.info.n_layers - 1
+            raise RequestError(
+                "no such layer",
+                asked=str(site),
+                expected=f"layer in 0..{last}",
+                received=site.layer,
+                hint=f"{site.name}({last}), or {site.name}(model.layer('last'))",
+            )
+        if site.name == "pattern" and self.info.attn_implementation != "eager":
+            raise RequestError(
+                "attention patterns exist only where attention is computed eagerly",
+                asked=str(site),
+                expected='attn_implementation="eager"',
+                received=self.info.attn_implementation,
+                hint="set attn_implementation in models.toml",
+            )
+        if site.name in self.info.refused:
+            raise RequestError(
+                "this site is not available on this model",
+                asked=str(site),
+                received=self.info.refused[site.name],
+                where=self.info.family,
+            )
+
+
+def _info(model: PreTrainedModel, n_layers: int, fingerprint: str) -> ModelInfo:
+    config: Any = model.config.get_text_config()
+    n_heads = config.num_attention_heads
+    attention = str(config._attn_implementation)
+    return ModelInfo(
+        family=str(config.model_type),
+        n_layers=n_layers,
+        n_heads=n_heads,
+        n_kv_heads=getattr(config, "num_key_value_heads", None) or n_heads,
+        d_model=config.hidden_size,
+        d_head=getattr(config, "head_dim", None) or config.hidden_size // n_heads,
+        d_vocab=config.vocab_size,
+        max_length=config.max_position_embeddings,
+        dtype=str(model.dtype).removeprefix("torch."),
+        quantization="",
+        attn_implementation=attention,
+        device=str(model.device),
+        fingerprint=fingerprint,
+    )
+
+
+def _refuse_mismatch(report: Mapping[str, Any], folder: Path) -> None:
+    wrong = {
+        kind: sorted(map(str, report.get(f"{kind}_keys") or ()))
+        for kind in ("missing", "unexpected", "mismatched")
+    }
+    if any(wrong.values()):
+        raise DataError(
+            "the weights are not those of this config",
+            expected="every weight of the model in the checkpoint, and no other",
+            received="; ".join(f"{kind}: {', '.join(keys[:3])}" for kind, keys in wrong.items() if keys),
+            where=str(folder),
+        )
+
+
+def _refuse_non_finite(model: PreTrainedModel, folder: Path) -> None:
+    for name, weight in model.named_parameters():
+        if not bool(torch.isfinite(weight).all()):
+            raise NonFiniteError(
+                "a weight is NaN or infinite", where=f"{folder} · {name}", hint="fetch it again"
+            )
+
+
+def _by_length(ids: Sequence[Sequence[int]]) -> list[list[int]]:
+    groups: dict[int, list[int]] = {}
+    for row, tokens in enumerate(ids):
+        groups.setdefault(len(tokens), []).append(row)
+    return list(groups.values())
+
+
+def _for_rows(write: Write, rows: list[int], length: int) -> Write:
+    """The part of a write that concerns these rows, which all have this length."""
+    feature = 2 if write.site.name in HEADS else 1
+    value = write.value
+    if value.ndim > feature:
+        value = value[rows] if value.ndim == feature + 1 else value[rows, :length]
+    return replace(
+        write,
+        value=value,
+        alpha=write.alpha[rows],
+        mask=write.mask[rows, :length],
+        generated=write.generated[rows],
+    )
+
+
+def _until(ids: Sequence[int], end: frozenset[int]) -> tuple[int, ...]:
+    """The tokens up to and including the first end token."""
+    for place, token in enumerate(ids):
+        if token in end:
+            return tuple(ids[: place + 1])
+    return tuple(ids)

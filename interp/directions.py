@@ -1,0 +1,130 @@
+"""Directions in the residual stream, and the directions they must be compared with."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from interp.errors import NonFiniteError, RequestError
+from interp.models import Model
+from interp.positions import Position
+from interp.prompts import PromptSet
+from interp.runs import run
+from interp.sites import Site
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Direction:
+    """A vector found at a site of one model, at the norm it was found with."""
+
+    vector: Float[np.ndarray, " d_model"]
+    site: Site
+    fingerprint: str
+    found: str
+
+    def __post_init__(self) -> None:
+        """Refuse a vector that points nowhere.
+
+        Raises:
+            NonFiniteError: an entry is NaN or infinite.
+            RequestError: all entries are zero.
+        """
+        if not np.isfinite(self.vector).all():
+            raise NonFiniteError("a direction must be finite", where=str(self.site))
+        if not self.vector.any():
+            raise RequestError("a direction of length zero points nowhere", where=str(self.site))
+
+    def __repr__(self) -> str:
+        """One line, as pytest prints it."""
+        return f"<{self.found} direction at {self.site}, norm {self.norm:.3g}>"
+
+    @property
+    def norm(self) -> float:
+        """The Euclidean norm."""
+        return float(np.linalg.norm(self.vector.astype(np.float64)))
+
+    @property
+    def unit(self) -> Float[np.ndarray, " d_model"]:
+        """The vector at norm one."""
+        return np.asarray(self.vector / self.norm, np.float32)
+
+    def cosine(self, other: "Direction") -> float:
+        """The cosine with another direction: 1 is the same, 0 is orthogonal."""
+        return float(self.unit.astype(np.float64) @ other.unit)
+
+    def random(self, n: int, *, seed: int) -> tuple["Direction", ...]:
+        """`n` isotropic random directions of the same norm: what any push of that size does."""
+        draws = np.random.default_rng(seed).normal(size=(n, len(self.vector)))
+        return tuple(self._like(draw, "random") for draw in draws)
+
+    def _like(self, vector: Float[np.ndarray, " d_model"], found: str) -> "Direction":
+        scaled = vector * (self.norm / np.linalg.norm(vector))
+        return replace(self, vector=scaled.astype(np.float32), found=found)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Contrast:
+    """The values of two kinds of prompts at one site and position: float32 [n, d_model] each."""
+
+    positive: Float[np.ndarray, "n d_model"]
+    negative: Float[np.ndarray, "m d_model"]
+    site: Site
+    fingerprint: str
+
+    @property
+    def direction(self) -> Direction:
+        """The mean of the positive minus the mean of the negative, summed in float64."""
+        vector = _mean(self.positive) - _mean(self.negative)
+        return Direction(
+            vector.astype(np.float32), self.site, self.fingerprint, "mean-difference"
+        )
+
+    def shuffled(self, n: int, *, seed: int) -> tuple[Direction, ...]:
+        """`n` mean differences of the same prompts with shuffled labels, at the direction's norm.
+
+        They have the covariance of the data, which isotropic random directions have not.
+        """
+        pool = np.concatenate([self.positive, self.negative])
+        rng = np.random.default_rng(seed)
+        orders = [rng.permutation(len(pool)) for _ in range(n)]
+        cut = len(self.positive)
+        vectors = [_mean(pool[order[:cut]]) - _mean(pool[order[cut:]]) for order in orders]
+        return tuple(self.direction._like(vector, "label-shuffled") for vector in vectors)  # noqa: SLF001
+
+    def agreement(self, *, seed: int) -> float:
+        """The cosine of the directions of two disjoint halves: near 1 where the data suffice."""
+        rng = np.random.default_rng(seed)
+        ours, theirs = rng.permutation(len(self.positive)), rng.permutation(len(self.negative))
+        parts = [
+            replace(self, positive=self.positive[ours[i::2]], negative=self.negative[theirs[i::2]])
+            for i in (0, 1)
+        ]
+        return parts[0].direction.cosine(parts[1].direction)
+
+
+def contrast(
+    model: Model,
+    positive: PromptSet,
+    negative: PromptSet,
+    *,
+    site: Site,
+    at: str | Position = "last",
+) -> Contrast:
+    """What two kinds of prompts leave at a site, one value a prompt.
+
+    Source:  difference of means as in Arditi et al. 2024, arXiv:2406.11717.
+
+    Raises:
+        RequestError: a text is in both sets, or the position is not one token a row.
+    """
+    shared = {p.content for p in positive} & {p.content for p in negative}
+    if shared:
+        raise RequestError(
+            "the two sets of a contrast must be disjoint", received=sorted(shared)[0]
+        )
+    values = [run(model, prompts, capture=[site])[site, at] for prompts in (positive, negative)]
+    return Contrast(values[0], values[1], site, model.fingerprint)
+
+
+def _mean(values: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, " d_model"]:
+    return np.asarray(values.mean(axis=0, dtype=np.float64))

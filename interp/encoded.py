@@ -1,0 +1,75 @@
+"""A prompt set as one model's tokens, with every name resolved row by row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from interp.errors import RequestError, closest
+from interp.positions import Position, position
+from interp.prompts import PromptSet
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Encoded:
+    """The tokens of a batch of prompts, one row each, and where its names lie.
+
+    `spans[i]` maps a span's name to its tokens [start, end) in row i; `answers[i]` holds the first
+    token of each alias, which is what a next-token metric can see.
+    """
+
+    prompts: PromptSet
+    ids: tuple[tuple[int, ...], ...]
+    spans: tuple[Mapping[str, tuple[int, int]], ...]
+    answers: tuple[tuple[int, ...], ...]
+    foils: tuple[tuple[int, ...], ...]
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """How many tokens each row has."""
+        return tuple(len(row) for row in self.ids)
+
+    def mask(self, at: str | Position) -> Bool[np.ndarray, "batch pos"]:
+        """Where a position lies, row by row; padding is never part of it.
+
+        Raises:
+            RequestError: a row in which the name matches nothing.
+        """
+        place = position(at)
+        mask = np.zeros((len(self.ids), max(self.lengths)), dtype=bool)
+        for row in range(len(self.ids)):
+            start, end = self._range(row, place)
+            mask[row, start:end] = True
+        return mask
+
+    def indices(self, at: str | Position) -> Int[np.ndarray, " batch"]:
+        """The one token of each row that a position names: int [batch].
+
+        Raises:
+            RequestError: the position names several tokens of a row.
+        """
+        mask = self.mask(at)
+        if (mask.sum(axis=1) != 1).any():
+            raise RequestError(
+                "this position names several tokens of a row", asked=f"at={position(at)}"
+            )
+        return np.asarray(mask.argmax(axis=1))
+
+    def _range(self, row: int, place: Position) -> tuple[int, int]:
+        length = len(self.ids[row])
+        whole = {"all": (0, length), "first": (0, 1), "last": (length - 1, length)}
+        if place.kind in whole:
+            return whole[place.kind]
+        if place.name not in self.spans[row]:
+            raise RequestError(
+                "a position's name matches nothing",
+                asked=f"at={place}",
+                received=repr(place.name),
+                where=f"prompt {row + 1} of {len(self.ids)}: {self.prompts.prompts[row].content!r}",
+                hint=closest(place.name, [*self.spans[row], "all", "first", "last"]),
+            )
+        start, end = self.spans[row][place.name]
+        if place.kind == "after":
+            return end, length
+        return {"first": (start, start + 1), "last": (end - 1, end), "all": (start, end)}[place.part]

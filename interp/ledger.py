@@ -1,0 +1,85 @@
+"""The ledger: what each edit of a run really did, and the check that it did all it says."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from interp.backends.protocol import Fired, Write
+from interp.edits import Edit
+from interp.encoded import Encoded
+from interp.errors import RequestError
+
+
+@dataclass(frozen=True, repr=False)
+class Entry:
+    """What one edit did.
+
+    `positions` are counted from each named row's first token, its BOS included. Norms are medians
+    over all values the edit fired on: of the change, as the model's dtype could hold it, and of
+    what was there before.
+    """
+
+    edit: str
+    site: str
+    phase: str
+    rows: tuple[int, ...]
+    positions: tuple[tuple[int, ...], ...]
+    lengths: tuple[int, ...]
+    fired: int
+    alpha: float | tuple[float, ...]
+    delta_norm: float
+    site_norm: float
+
+    def __repr__(self) -> str:
+        """One line, as pytest prints it."""
+        moved = f"moved {self.delta_norm:.3g} of {self.site_norm:.3g}"
+        return f"<{self.edit}: fired {self.fired} times on {len(self.rows)} rows, {moved}>"
+
+    @property
+    def from_end(self) -> tuple[tuple[int, ...], ...]:
+        """The positions counted from each row's end: -1 is its last token."""
+        return tuple(
+            tuple(place - length for place in places)
+            for places, length in zip(self.positions, self.lengths, strict=True)
+        )
+
+    @property
+    def relative_dose(self) -> float:
+        """The change in units of the site's median norm; 0 where the site is zero."""
+        return self.delta_norm / self.site_norm if self.site_norm else 0.0
+
+
+def entry(
+    encoded: Encoded, edit: Edit, done: Write, fired: Fired, passes: Sequence[int]
+) -> Entry:
+    """The ledger's line for one edit.
+
+    Args:
+        encoded: the batch.
+        edit: what was asked.
+        done: what the backend was told.
+        fired: what the backend reports.
+        passes: how many decoding passes each row went through.
+
+    Raises:
+        RequestError: the edit fired on other than every value it names, or on none.
+    """
+    due = int(done.mask.sum()) + int(np.asarray(passes)[done.generated].sum())
+    if fired.count != due or not due:
+        raise RequestError(
+            "an edit must fire on every value it names, and on one at least",
+            expected=f"{max(due, 1)} values",
+            received=f"{fired.count}",
+            where=str(edit),
+            hint="give it rows and positions that exist; a compiled model hides its modules",
+        )
+    rows = tuple(int(row) for row in np.flatnonzero(done.mask.any(axis=1) | done.generated))
+    places = tuple(tuple(int(p) for p in np.flatnonzero(done.mask[row])) for row in rows)
+    lengths = tuple(encoded.lengths[row] for row in rows)
+    alpha = tuple(float(a) for a in done.alpha)
+    same = len(set(alpha)) == 1
+    return Entry(
+        str(edit), str(edit.site), edit.phase, rows, places, lengths, fired.count,
+        alpha[0] if same else alpha, fired.delta_norm, fired.site_norm,
+    )  # fmt: skip

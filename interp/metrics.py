@@ -1,0 +1,53 @@
+"""From logits to one number per prompt: float32 [batch, d_vocab] in, [batch] out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+Choices = Sequence[tuple[int, ...]]
+
+
+def log_softmax(logits: Float[np.ndarray, "batch d_vocab"]) -> Float[np.ndarray, "batch d_vocab"]:
+    """Log-probabilities in nats, summed in float64."""
+    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def best_of(logits: Float[np.ndarray, "batch d_vocab"], choices: Choices) -> Float[np.ndarray, " batch"]:
+    """The largest logit among each row's choices (the first tokens of its aliases)."""
+    return np.array([row[list(ids)].max() for row, ids in zip(logits, choices, strict=True)])
+
+
+def top1(logits: Float[np.ndarray, "batch d_vocab"], choices: Choices) -> Bool[np.ndarray, " batch"]:
+    """Whether the likeliest token is one of the row's choices."""
+    likeliest = logits.argmax(axis=-1)
+    return np.array([int(t) in ids for t, ids in zip(likeliest, choices, strict=True)], dtype=bool)
+
+
+def rank(logits: Float[np.ndarray, "batch d_vocab"], choices: Choices) -> Int[np.ndarray, " batch"]:
+    """How many tokens are strictly likelier than the row's best choice; 0 is the top."""
+    best = best_of(logits, choices)
+    return np.asarray((logits > best[:, None]).sum(axis=-1))
+
+
+def probability(
+    logits: Float[np.ndarray, "batch d_vocab"], choices: Choices
+) -> Float[np.ndarray, " batch"]:
+    """The probability of each row's best choice."""
+    return np.exp(best_of(log_softmax(logits), choices))
+
+
+def logit_difference(
+    logits: Float[np.ndarray, "batch d_vocab"], answers: Choices, foils: Choices
+) -> Float[np.ndarray, " batch"]:
+    """Best answer minus best foil, in logits; positive where the answer is ahead."""
+    return best_of(logits, answers) - best_of(logits, foils)
+
+
+def kl_divergence(
+    reference: Float[np.ndarray, "batch d_vocab"], other: Float[np.ndarray, "batch d_vocab"]
+) -> Float[np.ndarray, " batch"]:
+    """KL(reference || other) per row, in nats; never below zero but for rounding."""
+    p, q = log_softmax(reference), log_softmax(other)
+    return np.asarray((np.exp(p) * (p - q)).sum(axis=-1))

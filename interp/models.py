@@ -1,0 +1,182 @@
+"""A loaded model: who it is, how deep it is, and the backend that runs it."""
+
+import importlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from interp.backends.protocol import Backend
+from interp.backends.record import verified
+from interp.encoded import Encoded
+from interp.errors import DataError, InterpError, RequestError, closest
+from interp.prompts import PromptSet
+from interp.registry import ModelSpec, Registry, find_registry, load_registry, resolve
+
+Depth = Literal["first", "middle", "last"]
+DEPTHS: tuple[Depth, ...] = ("first", "middle", "last")
+BACKENDS = {"torch": ("interp.backends.torch", "TorchBackend")}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Model:
+    """One model on one backend: what `run`, `generate` and the techniques are given."""
+
+    spec: ModelSpec
+    backend: Backend
+    _encoded: dict[str, Encoded] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """One line, as pytest prints it."""
+        info = self.backend.info
+        return f"<model {self.id}: {info.family}, {info.n_layers} layers, {info.dtype}>"
+
+    @property
+    def id(self) -> str:
+        """The name in the registry, or the folder's."""
+        return self.spec.id
+
+    @property
+    def n_layers(self) -> int:
+        """How many decoder layers."""
+        return self.backend.info.n_layers
+
+    @property
+    def n_heads(self) -> int:
+        """How many attention heads a layer has."""
+        return self.backend.info.n_heads
+
+    @property
+    def d_model(self) -> int:
+        """The width of the residual stream."""
+        return self.backend.info.d_model
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the weights, with the quantisation where there is one."""
+        info = self.backend.info
+        return f"{info.fingerprint}+{info.quantization}" if info.quantization else info.fingerprint
+
+    def layer(self, depth: Depth | float) -> int:
+        """The layer at a depth: "first", "middle", "last", or a share of the way from 0 to 1.
+
+        Raises:
+            RequestError: no such depth.
+        """
+        shares = {"first": 0.0, "middle": 0.5, "last": 1.0}
+        share = shares.get(depth) if isinstance(depth, str) else depth
+        if share is None or not 0 <= share <= 1:
+            raise RequestError(
+                "no such depth",
+                asked=f"model.layer({depth!r})",
+                expected='"first", "middle", "last" or a share from 0 to 1',
+            )
+        return round(share * (self.n_layers - 1))
+
+    def encode(self, prompts: PromptSet) -> Encoded:
+        """The prompts as this model's tokens, resolved once."""
+        if prompts.digest not in self._encoded:
+            self._encoded[prompts.digest] = self.backend.encode(prompts)
+        return self._encoded[prompts.digest]
+
+    def identity(self) -> dict[str, str | int | float | None]:
+        """What a measured value must be recorded with to be compared with another one."""
+        info = self.backend.info
+        return {
+            "id": self.id,
+            "source": self.spec.source,
+            "revision": self.spec.revision,
+            "weights_digest": info.fingerprint,
+            "dtype": info.dtype,
+            "quantization": info.quantization,
+            "backend": self.spec.backend,
+            "attn_implementation": info.attn_implementation,
+            "device": info.device,
+        }
+
+    def close(self) -> None:
+        """Drop the weights; a later run raises."""
+        self._encoded.clear()
+        self.backend.close()
+
+
+def load(
+    source: str | ModelSpec,
+    *,
+    backend: str | None = None,
+    dtype: str | None = None,
+    device: str | None = None,
+) -> Model:
+    """Load a model and verify it: files whole, keys exact, weights finite, every site checked.
+
+    Args:
+        source: a registry id, a hub name whose files are in the local cache, or a folder.
+        backend: "torch"; by default what the registry says.
+        dtype: "float32", "bfloat16", "float16" or "checkpoint"; by default what the registry says.
+        device: "cpu", "cuda", "mps"; by default the first accelerator there is, else the CPU.
+
+    Raises:
+        RequestError: no such model or backend.
+        DataError: the checkpoint is not whole, not what the registry pins, or fails the self-check.
+        NonFiniteError: a weight is NaN or infinite.
+    """
+    try:
+        spec = source if isinstance(source, ModelSpec) else _named(source)
+        engine = _engine(backend or spec.backend)
+        loaded = engine.load(
+            _folder(spec),
+            dtype=dtype or spec.dtype,
+            device=device,
+            attn_implementation=spec.attn_implementation,
+        )
+        _refuse_other_weights(spec, loaded)
+        return Model(spec, verified(loaded))
+    except InterpError as error:
+        name = source if isinstance(source, str) else source.id
+        raise error.during(f"load({name!r})") from None
+
+
+def _folder(spec: ModelSpec) -> Path:
+    if spec.is_local:
+        return Path(spec.source)
+    from huggingface_hub import snapshot_download  # noqa: PLC0415  half a second, hub models only
+    from huggingface_hub.errors import LocalEntryNotFoundError  # noqa: PLC0415
+
+    try:
+        return Path(
+            snapshot_download(spec.source, revision=spec.revision, local_files_only=True)
+        )
+    except LocalEntryNotFoundError:
+        raise DataError(
+            "this model is not on this machine",
+            received=f"no files of {spec.source} in the local cache",
+            hint=f"interp fetch {spec.id}",
+        ) from None
+
+
+def _named(source: str) -> ModelSpec:
+    try:
+        registry = load_registry(find_registry(Path.cwd()))
+    except DataError:
+        registry = Registry(None, {})
+    return resolve(registry, [source])[0]
+
+
+def _engine(name: str) -> type[Backend]:
+    if name not in BACKENDS:
+        raise RequestError(
+            "no such backend", received=repr(name), hint=closest(name, BACKENDS)
+        )
+    module, cls = BACKENDS[name]
+    engine: type[Backend] = getattr(importlib.import_module(module), cls)
+    return engine
+
+
+def _refuse_other_weights(spec: ModelSpec, backend: Backend) -> None:
+    if spec.sha256 and spec.sha256 != backend.info.fingerprint:
+        raise DataError(
+            "the weights are not those that the registry pins",
+            expected=spec.sha256,
+            received=backend.info.fingerprint,
+            where=spec.source,
+            hint="restore the checkpoint, or change sha256 in models.toml knowingly",
+        )

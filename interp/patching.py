@@ -1,0 +1,62 @@
+"""Back-patching: a late state given back to an early layer of the same prompt."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from interp.edits import patch
+from interp.models import Model
+from interp.positions import Position
+from interp.prompts import PromptSet
+from interp.runs import run
+from interp.sites import layer_pairs, resid_post, resid_pre
+from interp.sweeps import sweep
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Rescues:
+    """Which prompts each (early, late) pair of layers answers correctly: bool [pair, batch]."""
+
+    pairs: tuple[tuple[int, int], ...]
+    correct: Bool[np.ndarray, "pair batch"]
+
+    def __repr__(self) -> str:
+        """One line, as pytest prints it."""
+        return f"<{self.any.mean():.3f} of {len(self.any)} rescued by one of {len(self.pairs)} pairs>"
+
+    @property
+    def any(self) -> Bool[np.ndarray, " batch"]:
+        """Whether some pair answers correctly: the best of all tries, never evidence by itself."""
+        return np.asarray(self.correct.any(axis=0))
+
+    def best(self, chosen: Bool[np.ndarray, " batch"]) -> tuple[int, int]:
+        """The pair that rescues most of the chosen prompts; the earliest of equals."""
+        return self.pairs[int(self.correct[:, chosen].sum(axis=1).argmax())]
+
+    def by(self, pair: tuple[int, int]) -> Bool[np.ndarray, " batch"]:
+        """Which prompts one pair answers correctly."""
+        return np.asarray(self.correct[self.pairs.index(pair)])
+
+
+def back_patch(
+    model: Model, prompts: PromptSet, *, donors: PromptSet, at: str | Position
+) -> Rescues:
+    """Every back-patch: the donor's output of block `late` as the prompt's input of block `early`.
+
+    With the prompts as their own donors this is back-patching; with other prompts as donors it is
+    the null that has the same tries.
+
+    Source:  Biran et al. 2024, "Hopping Too Late", arXiv:2406.12775v2.
+    Differs: the input of block 0, the embedding, is among the targets.
+
+    Raises:
+        RequestError: as many donors as prompts are needed, with the named position in each.
+    """
+    sites = [resid_post(layer) for layer in range(model.n_layers)]
+    given = run(model, donors, capture=sites)
+    pairs = tuple(layer_pairs(model.n_layers))
+    variants = [
+        (patch(resid_pre(early), given[resid_post(late), at], at=at),) for early, late in pairs
+    ]
+    return Rescues(pairs, sweep(model, prompts, variants, read=lambda run: run.correct).values)

@@ -1,0 +1,65 @@
+"""Where in a row: positions by name, resolved against each row's own tokens, never the padded axis."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from interp.errors import RequestError
+
+Kind = Literal["all", "first", "last", "span", "after"]
+Part = Literal["first", "last", "all"]
+WHOLE_ROW: tuple[Kind, ...] = ("all", "first", "last")
+
+
+@dataclass(frozen=True)
+class Position:
+    """A named place in a row; `part` says which tokens of a span are meant."""
+
+    kind: Kind
+    name: str = ""
+    part: Part = "last"
+
+    def __str__(self) -> str:
+        """As a spec writes it."""
+        if self.kind in WHOLE_ROW:
+            return f'"{self.kind}"'
+        if self.kind == "after":
+            return f'after("{self.name}")'
+        return f'"{self.name}"' if self.part == "last" else f'span("{self.name}", "{self.part}")'
+
+    @property
+    def reaches_generated(self) -> bool:
+        """Whether tokens decoded after the prompt belong to this position too."""
+        return self.kind in ("all", "after")
+
+
+def span(name: str, part: Part = "all") -> Position:
+    """The tokens of a span named in the prompt set: all of them, the first or the last."""
+    return Position("span", name, part)
+
+
+def after(name: str) -> Position:
+    """Every position after the end of a named span, generated tokens included."""
+    return Position("after", name)
+
+
+def position(at: str | Position) -> Position:
+    """The position a spec means by `at`: "all", "first", "last", a span's name, or a Position.
+
+    A bare span name means the span's last token, where a model has read all of it.
+
+    Raises:
+        RequestError: `at` is a number or empty; positions are named, not counted.
+    """
+    if isinstance(at, Position):
+        return at
+    if not isinstance(at, str) or not at:
+        raise RequestError(
+            "positions are named, not counted",
+            asked=f"at={at!r}",
+            expected='"all", "first", "last", the name of a span, span(...) or after(...)',
+            received=repr(at),
+        )
+    for kind in WHOLE_ROW:
+        if at == kind:
+            return Position(kind)
+    return Position("span", at)

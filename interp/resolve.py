@@ -1,0 +1,114 @@
+"""From an edit as written to a write that a backend can apply: shapes, rows, doses, positions."""
+
+import numpy as np
+from jaxtyping import Float
+
+from interp.backends.protocol import Op, Write
+from interp.edits import Edit, Verb
+from interp.encoded import Encoded
+from interp.errors import NonFiniteError, RequestError
+from interp.models import Model
+from interp.sites import Site
+
+OPS: dict[Verb, Op] = {
+    "steer": "add",
+    "patch": "replace",
+    "ablate": "replace",
+    "project_out": "project_out",
+}
+
+
+def write(model: Model, encoded: Encoded, edit: Edit) -> Write:
+    """The edit resolved for one batch.
+
+    Raises:
+        RequestError: a vector of another model, a shape that would have to be broadcast, a row or
+            head that is not there, a position that matches nothing.
+    """
+    if edit.fingerprint and edit.fingerprint != model.fingerprint:
+        raise RequestError(
+            "this direction was found on another model",
+            expected=model.fingerprint[:12],
+            received=edit.fingerprint[:12],
+            where=str(edit),
+            hint="find the direction again on this model",
+        )
+    rows = _rows(edit, len(encoded.ids))
+    _refuse_shape(model, encoded, edit)
+    mask = encoded.mask(edit.at) & rows[:, None] & (edit.phase != "generated")
+    generated = rows & (edit.at.reaches_generated and edit.phase != "prompt")
+    alpha = np.broadcast_to(np.asarray(edit.alpha, np.float32), (len(encoded.ids),))
+    if edit.unit == "median_norm":
+        alpha = alpha * _median_norm(model, encoded, edit)
+    value = _known_where_used(edit, mask, len(feature(model, edit.site)))
+    return Write(edit.site, OPS[edit.verb], value, alpha, mask, generated, edit.heads)
+
+
+def feature(model: Model, site: Site) -> tuple[int, ...]:
+    """The shape of one value at a site, for one position of one row."""
+    info = model.backend.info
+    if site.name in ("q", "z"):
+        return info.n_heads, info.d_head
+    if site.name in ("k", "v"):
+        return info.n_kv_heads, info.d_head
+    return (info.d_model,)
+
+
+def _known_where_used(edit: Edit, mask: np.ndarray, feature_axes: int) -> np.ndarray:
+    """The edit's values with 0 for what a donor run left unknown and no position uses."""
+    known = np.isfinite(edit.vector)
+    if known.all():
+        return edit.vector
+    used = mask if edit.vector.ndim == feature_axes + len(mask.shape) else mask.any(axis=1)
+    if edit.vector.ndim == feature_axes or not known[used].all():
+        raise NonFiniteError(
+            "a patched value is NaN or infinite",
+            where=str(edit),
+            hint="the donor has padding there: patch a named position",
+        )
+    return np.where(known, edit.vector, np.float32(0))
+
+
+def _rows(edit: Edit, batch: int) -> np.ndarray:
+    named = range(batch) if edit.rows is None else edit.rows
+    if not named or max(named) >= batch or min(named) < 0:
+        raise RequestError(
+            "an edit's rows must be rows of the batch",
+            expected=f"rows in 0..{batch - 1}",
+            received=edit.rows,
+            where=str(edit),
+        )
+    return np.isin(np.arange(batch), list(named))
+
+
+def _refuse_shape(model: Model, encoded: Encoded, edit: Edit) -> None:
+    shape, heads = feature(model, edit.site), edit.heads
+    if heads is not None:
+        if not heads or max(heads) >= shape[0] or min(heads) < 0:
+            raise RequestError("no such head", expected=f"0..{shape[0] - 1}", received=heads)
+        shape = (len(heads), shape[1])
+    batch, length = len(encoded.ids), max(encoded.lengths)
+    allowed = [shape, (batch, *shape)]
+    if edit.verb in ("steer", "patch") and edit.phase == "prompt":
+        allowed.append((batch, length, *shape))
+    if edit.vector.shape not in allowed:
+        raise RequestError(
+            "a vector's shape must fit exactly; nothing is broadcast",
+            expected=" or ".join(map(str, allowed)),
+            received=edit.vector.shape,
+            where=str(edit),
+        )
+    if np.ndim(edit.alpha) and np.shape(edit.alpha) != (batch,):
+        raise RequestError(
+            "alpha is one number, or one a row", expected=(batch,), received=np.shape(edit.alpha)
+        )
+
+
+def _median_norm(model: Model, encoded: Encoded, edit: Edit) -> Float[np.ndarray, ""]:
+    """What alpha 1 must be multiplied by for the added vector to have the site's median norm."""
+    if edit.vector.shape != feature(model, edit.site) or not edit.vector.any():
+        raise RequestError("a dose in norms needs one vector, not zero", where=str(edit))
+    plain = model.backend.forward(encoded.ids, capture=[edit.site], logits="none")
+    values = plain.captured[edit.site][encoded.mask(edit.at)]
+    norms = np.linalg.norm(values.reshape(len(values), -1).astype(np.float64), axis=1)
+    return np.asarray(np.median(norms) / np.linalg.norm(edit.vector), np.float32)
