@@ -1,5 +1,6 @@
 """What is installed: its weight when imported, its entry points, the files of its wheel."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -7,6 +8,7 @@ from importlib.metadata import entry_points
 
 import pytest
 
+NAME = re.compile(r"[\w-]+")
 HEAVY = ("torch", "transformers", "pandas", "scipy", "matplotlib", "huggingface_hub")
 
 
@@ -15,6 +17,12 @@ def imported_by(module):
     code = f"import sys, {module}; print(*(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return set(done.stdout.split())
+
+
+def pins(path):
+    """The versions a constraints file fixes, by name."""
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    return dict(line.split("==") for line in lines)
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +61,24 @@ def test_the_wheel_holds_nothing_else(wheel):
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"interp"}
     assert not [name for name in wheel.namelist() if name.endswith((".safetensors", ".bin"))]
+
+
+def test_everything_we_ask_for_is_pinned(root, project):
+    extras = project["project"]["optional-dependencies"].values()
+    asked = {NAME.match(name)[0] for name in sum(extras, project["project"]["dependencies"])}
+    assert asked - {"interp-specs"} <= pins(root / "constraints.txt").keys()
+
+
+def test_the_oldest_versions_are_within_what_we_claim(root, project):
+    (asked,) = (
+        name
+        for name in project["project"]["optional-dependencies"]["torch"]
+        if name.startswith("transformers")
+    )
+    oldest = pins(root / ".ci" / "oldest.txt")["transformers"]
+    assert asked.startswith(f"transformers>={oldest.rpartition('.')[0]},")
+
+
+def test_the_version_is_the_same_wherever_it_stands(root, project):
+    cited = re.search(r"^version: (.+)$", (root / "CITATION.cff").read_text(), re.MULTILINE)
+    assert cited[1] == project["project"]["version"]
