@@ -1,0 +1,46 @@
+"""The pytest plugin: a spec asks for `model` and `measured`, the plugin does the rest.
+
+It is loaded in every project of an environment that has interp installed, so it imports nothing
+heavy, and where there are no models it does nothing.
+"""
+
+import pytest
+
+from interp.plugin import collecting, fixtures, hookspecs, loading, running
+from interp.plugin.distributed import WHOLE_MODELS, Distributed
+from interp.plugin.freeing import Freeing
+from interp.plugin.options import MARKERS, add_options
+from interp.plugin.prompt_sets import prompt_fixtures
+from interp.plugin.recording import RECORDER, Recorder
+from interp.plugin.setting import SETTING, decide, is_worker, worker_name
+from interp.plugin.terminal import Terminal
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks that a project can implement."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Decide what this session runs on, and register what does it."""
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    setting = config.stash[SETTING] = decide(config)
+    whole = bool(getattr(config, "workerinput", {}).get(WHOLE_MODELS))
+    recorder = Recorder(setting, worker_name(config), one_worker_a_model=whole)
+    config.stash[RECORDER] = recorder
+    config.add_cleanup(recorder.close)
+    register = config.pluginmanager.register
+    for module in (fixtures, loading, collecting, running):
+        register(module, module.__name__)
+    register(prompt_fixtures(config.rootpath / "fixtures" / "prompts"), "interp-prompt-sets")
+    register(Freeing(recorder), "interp-freeing")
+    if not is_worker(config):
+        register(Distributed(config), "interp-distributed")
+        register(Terminal(config), "interp-terminal")

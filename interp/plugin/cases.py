@@ -1,0 +1,157 @@
+"""Which collected tests are specs, and what each of them is about."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import pytest
+
+from interp.errors import RequestError
+from interp.plugin.setting import SETTING
+from interp.reports.record import Case, Role
+from interp.reports.values import Scalar
+
+ROLES: Final[tuple[Role, ...]] = ("contract", "calibration", "finding")
+OURS: Final = "interp.plugin.fixtures"
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A collected test that is a spec: its case, its labels, and what is wrong with it."""
+
+    case: Case
+    labels: Mapping[str, Scalar]
+    problem: RequestError | None = None
+
+
+SPEC = pytest.StashKey[Spec]()
+
+
+def spec_of(item: pytest.Item) -> Spec | None:
+    """The spec that this test is, None for an ordinary test."""
+    return item.stash.get(SPEC, None)
+
+
+def uses_ours(definitions: Mapping[str, Sequence[Any]], name: str) -> bool:
+    """Whether the fixture of this name is the plugin's, not one that a project calls the same."""
+    defined = definitions.get(name) or ()
+    return bool(defined) and defined[-1].func.__module__ == OURS
+
+
+def parametrised_directly(item: pytest.Item, name: str) -> bool:
+    """Whether a mark of the test gives values for this argument itself."""
+    marks = item.iter_markers("parametrize")
+    return any(name in _argnames(mark.args[0]) for mark in marks if mark.args)
+
+
+def describe(items: Sequence[pytest.Item]) -> list[Spec]:
+    """Find the specs among the collected tests, and leave on each what it is."""
+    specs = []
+    owners: dict[str, object] = {}
+    for item in items:
+        if (spec := _describe(item, owners)) is not None:
+            item.stash[SPEC] = spec
+            specs.append(spec)
+    return specs
+
+
+def _describe(item: pytest.Item, owners: dict[str, object]) -> Spec | None:
+    role = _role(item)
+    if role is None or not isinstance(item, pytest.Function):
+        return None
+    model, params = _model_and_params(item)
+    spec_id, version = f"{item.path.stem}::{item.originalname}", 1
+    problem = None
+    if role == "finding":
+        try:
+            spec_id, version = _identity(item)
+            _refuse_second_owner(spec_id, item.function, owners)
+        except RequestError as error:
+            problem = error
+    rest = _rest_of_id(item, model)
+    case = Case(item.nodeid, spec_id, version, role, model, rest)
+    return Spec(case, _labels(params, rest), problem)
+
+
+def _role(item: pytest.Item) -> Role | None:
+    """What a test is: its marker says so, else whether it uses the plugin's fixtures."""
+    info = getattr(item, "_fixtureinfo", None)
+    if info is None:
+        return None
+    names = [name for name in ("model", "measured") if name in info.names_closure]
+    uses = any(
+        uses_ours(info.name2fixturedefs, name) and not parametrised_directly(item, name)
+        for name in names
+    )
+    if not uses and not item.config.stash[SETTING].ours:
+        return None
+    marked = {mark.name for mark in item.iter_markers()}
+    return next((role for role in ROLES if role in marked), "spec" if uses else None)
+
+
+def _model_and_params(item: pytest.Function) -> tuple[str | None, dict[str, object]]:
+    call = getattr(item, "callspec", None)
+    params = dict(call.params) if call is not None else {}
+    info: Any = item._fixtureinfo  # noqa: SLF001  pytest has no public way to ask whose fixture it is
+    if not uses_ours(info.name2fixturedefs, "model") or parametrised_directly(item, "model"):
+        return None, params
+    model = params.pop("model", None)
+    return (model if isinstance(model, str) else None), params
+
+
+def _identity(item: pytest.Function) -> tuple[str, int]:
+    """The id and version that the marker of a finding gives.
+
+    Raises:
+        RequestError: it gives none, or not these.
+    """
+    mark = item.get_closest_marker("finding")
+    given = (mark.args, mark.kwargs) if mark else ((), {})
+    try:
+        return _read_marker(*given[0], **given[1])
+    except TypeError as error:
+        raise RequestError(
+            "a finding has an id, and a whole number as version",
+            asked=item.nodeid,
+            expected='@pytest.mark.finding("area.claim", version=1, source="arXiv:...")',
+            received=str(error),
+        ) from None
+
+
+def _read_marker(id: object, version: object = 1, source: object = "") -> tuple[str, int]:  # noqa: A002  the marker's words
+    right = isinstance(id, str) and id and isinstance(source, str)
+    if not right or not isinstance(version, int) or isinstance(version, bool):
+        raise TypeError(f"id={id!r}, version={version!r}, source={source!r}")
+    return str(id), version
+
+
+def _refuse_second_owner(
+    spec_id: str, function: Callable[..., object], owners: dict[str, object]
+) -> None:
+    code = getattr(function, "__code__", function)
+    if owners.setdefault(spec_id, code) is not code:
+        raise RequestError(
+            "one finding is one claim: two functions have the same id",
+            asked=f"finding({spec_id!r})",
+            hint="give each its own id, e.g. by adding what this one claims",
+        )
+
+
+def _rest_of_id(item: pytest.Function, model: str | None) -> str:
+    call = getattr(item, "callspec", None)
+    if call is None:
+        return ""
+    whole = str(call.id)
+    return whole.removeprefix(model).removeprefix("-") if model else whole
+
+
+def _labels(params: Mapping[str, object], rest: str) -> dict[str, Scalar]:
+    """Parameters as labels of everything measured; those that are no scalars by their id."""
+    labels = {name: value for name, value in params.items() if isinstance(value, Scalar)}
+    return labels if len(labels) == len(params) else {**labels, "case": rest}
+
+
+def _argnames(argnames: object) -> Sequence[str]:
+    if isinstance(argnames, str):
+        return [name.strip() for name in argnames.split(",")]
+    return cast("Sequence[str]", argnames)

@@ -1,0 +1,107 @@
+"""The options of the command line and the ini file, as one value."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, cast
+
+import pytest
+
+ProfileName = Literal["quick", "full"]
+MARKERS = (
+    "contract: an exact property of the primitives",
+    "calibration: an instrument fires on a planted effect and is quiet on a null",
+    "finding(id, version=1, source=''): a claim about the inside of models",
+    "on(*models): run only on these models: ids, globs over ids or tag:NAME",
+    "slow: takes more than a few seconds",
+)
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for on the command line and in the ini file."""
+
+    models: tuple[str, ...]
+    profile: ProfileName
+    backend: Literal["torch", "mlx"] | None
+    allow_download: bool
+    require_models: bool
+    gate: bool
+    run_dir: Path | None
+    reports_dir: Path
+    registry: Path
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare the options, in one group of `pytest --help`."""
+    group = parser.getgroup("interp", "findings about the inside of language models")
+    add = group.addoption
+    add(
+        "--model",
+        dest="interp_models",
+        action="append",
+        default=[],
+        metavar="MODEL",
+        help="run on these models instead of all that are here: ids, globs over ids, tag:NAME, "
+        "org/name[@revision] or a folder; comma list, repeatable",
+    )
+    add(
+        "--profile",
+        dest="interp_profile",
+        choices=("quick", "full"),
+        default="quick",
+        help="how many prompts, controls and layers (default: quick)",
+    )
+    add(
+        "--backend",
+        dest="interp_backend",
+        choices=("torch", "mlx"),
+        help="compute with this backend (default: what the registry says, else torch)",
+    )
+    add(
+        "--allow-download",
+        dest="interp_allow_download",
+        action="store_true",
+        help="let models that are not here be downloaded; without it nothing is",
+    )
+    add(
+        "--require-models",
+        dest="interp_require_models",
+        action="store_true",
+        help="a model that is asked for and not here is an error instead of a skip",
+    )
+    add(
+        "--gate",
+        dest="interp_gate",
+        action="store_true",
+        help="for CI: --require-models, and what is inconclusive or measured nothing is an error",
+    )
+    add("--run-dir", dest="interp_run_dir", metavar="DIR", help="the folder of this run, a new one")
+    add(
+        "--reports-dir",
+        dest="interp_reports_dir",
+        metavar="DIR",
+        help="where runs/ and baselines/ are (default: reports below the root)",
+    )
+    parser.addini("interp_models", "the registry of models", default="fixtures/models.toml")
+    parser.addini("interp_reports", "where runs/ and baselines/ are", default="reports")
+
+
+def read_options(config: pytest.Config) -> Options:
+    """The options of this session, folders absolute."""
+    asked = cast("list[str]", config.getoption("interp_models"))
+    gate = bool(config.getoption("interp_gate"))
+    here = config.invocation_params.dir
+    run_dir = config.getoption("interp_run_dir")
+    reports_dir = config.getoption("interp_reports_dir")
+    in_ini = config.rootpath / str(config.getini("interp_reports"))
+    return Options(
+        tuple(word.strip() for words in asked for word in words.split(",") if word.strip()),
+        config.getoption("interp_profile"),
+        config.getoption("interp_backend"),
+        bool(config.getoption("interp_allow_download")),
+        gate or bool(config.getoption("interp_require_models")),
+        gate,
+        here / run_dir if run_dir else None,
+        here / reports_dir if reports_dir else in_ini,
+        config.rootpath / str(config.getini("interp_models")),
+    )

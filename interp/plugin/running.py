@@ -1,0 +1,168 @@
+"""One spec at a time: what keeps it from running, its verdict, and its lines in the journal."""
+
+from collections.abc import Generator
+from typing import Any, Final
+
+import pytest
+
+from interp.errors import DataError, InconclusiveError, RequestError
+from interp.plugin.cases import Spec, spec_of
+from interp.plugin.collecting import NO_MODEL
+from interp.plugin.recording import RECORDER, VALUES
+from interp.plugin.reported import attach
+from interp.plugin.setting import SETTING
+from interp.reports.record import End, because_of
+from interp.reports.summary import word_for
+from interp.reports.text import plain
+from interp.reports.values import Value
+from interp.reports.verdicts import Verdict, find_accepted, verdict_of
+
+DEPENDENT: Final = ("calibration", "finding")
+SET_UP = pytest.StashKey[float]()
+INVALID = pytest.StashKey[str]()
+MISSING = pytest.StashKey[set[str]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Journal the start of a spec; stop the session when nothing can be written down any more."""
+    spec = spec_of(item)
+    recorder = item.config.stash[RECORDER]
+    if spec is not None:
+        recorder.start(spec.case)
+    result = yield
+    if spec is not None and recorder.broken is not None:
+        item.session.shouldfail = str(recorder.broken).splitlines()[0]
+    return result
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Refuse a spec that cannot be recorded, has no model, or rests on a contract that failed."""
+    spec = spec_of(item)
+    if spec is None:
+        return
+    recorder = item.config.stash[RECORDER]
+    if (problem := recorder.broken or spec.problem) is not None:
+        raise problem
+    _refuse_missing(item, spec)
+    failed = recorder.failed_on(spec.case.model or "")
+    if failed and spec.case.role in DEPENDENT:
+        item.stash[INVALID] = because_of(failed)
+        pytest.skip(f"invalid: {item.stash[INVALID]}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Refuse a finding that ends well without having measured anything."""
+    result = yield
+    spec = spec_of(item)
+    if spec is not None and spec.case.role == "finding" and not _values(item):
+        pytest.fail(_nothing_measured(spec), pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the outcome into a verdict, journal it, and leave both on the report."""
+    report = yield
+    spec = spec_of(item)
+    if spec is None:
+        return report
+    recorder = item.config.stash[RECORDER]
+    if report.when == "teardown":
+        if report.failed:
+            recorder.teardown_error(spec.case, _first_line(call))
+    elif report.when == "call" or not report.passed:
+        end = _end(item, spec, report, call)
+        recorder.end(end)
+        item.user_properties.append(("interp.verdict", word_for(end)))
+        _as_pytest_sees_it(report, end, item)
+        attach(report, spec.case, end, _values(item))
+    else:
+        item.stash[SET_UP] = report.duration
+        attach(report, spec.case, live=recorder.live)
+    return report
+
+
+def _refuse_missing(item: pytest.Item, spec: Spec) -> None:
+    """A required model that is not here: an error for its first spec, a skip for the others."""
+    setting = item.config.stash[SETTING]
+    reasons = {one.spec.id: one.reason for one in setting.selection.chosen if not one.here.present}
+    model = spec.case.model
+    if not setting.options.require_models or (model not in reasons and model != NO_MODEL):
+        return
+    told = item.config.stash.setdefault(MISSING, set())
+    if model in told:
+        pytest.skip(f"model {model!r} is missing, as its first spec says")
+    told.add(model)
+    raise DataError(
+        "a model that this session requires is not here",
+        asked="--gate" if setting.options.gate else "--require-models",
+        received=reasons.get(model, "no model at all"),
+        hint="fetch it, name others with --model, or leave the option away",
+    )
+
+
+def _values(item: pytest.Item) -> list[Value]:
+    return item.stash.setdefault(VALUES, [])
+
+
+def _nothing_measured(spec: Spec) -> str:
+    return str(
+        RequestError(
+            "nothing was measured",
+            asked=f"finding({spec.case.spec_id!r})",
+            expected="a finding asserts only on what it measured",
+            hint='call measured("name", value) on what the assertion is about',
+        )
+    )
+
+
+def _end(
+    item: pytest.Item, spec: Spec, report: pytest.TestReport, call: pytest.CallInfo[None]
+) -> End:
+    case, values = spec.case, _values(item)
+    verdict, reason = _verdict(item, spec, report, call)
+    took = call.duration + item.stash.get(SET_UP, 0.0)
+    known = item.config.stash[SETTING].accepted.get(case.model or "", ())
+    accepted = find_accepted(known, case.spec_id, case.spec_version, case.params)
+    if case.role == "finding" and values and accepted and verdict == accepted.verdict != "holds":
+        return End(case, verdict, True, accepted.reason or reason, took)
+    return End(case, verdict, False, reason, took)
+
+
+def _verdict(
+    item: pytest.Item, spec: Spec, report: pytest.TestReport, call: pytest.CallInfo[None]
+) -> tuple[Verdict, str]:
+    """What the outcome of a phase says, and why where it does not hold."""
+    if INVALID in item.stash:
+        return "invalid", item.stash[INVALID]
+    error = call.excinfo.value if call.excinfo else None
+    if report.skipped and not hasattr(report, "wasxfail"):
+        return "skipped", plain(getattr(error, "msg", error))
+    measured = spec.case.role != "finding" or bool(_values(item))
+    verdict = verdict_of(error, measured=measured and call.when == "call")
+    return verdict, _first_line(call) if error else ""
+
+
+def _as_pytest_sees_it(report: pytest.TestReport, end: End, item: pytest.Item) -> None:
+    """What is neither a pass nor a failure is to pytest, and to JUnit, a skip with its reason."""
+    if not end.accepted and end.verdict not in {"inconclusive", "invalid"}:
+        return
+    path, line, _ = item.location
+    report.outcome = "skipped"
+    report.longrepr = (path, line or 0, f"{word_for(end)}: {end.reason}")
+
+
+def _first_line(call: pytest.CallInfo[None]) -> str:
+    """The exception in one line, with the name of its class where it is not a claim's own."""
+    if call.excinfo is None:
+        return ""
+    error = call.excinfo.value
+    text = plain(str(error).strip().split("\n", 1)[0])
+    if isinstance(error, (AssertionError, InconclusiveError)):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

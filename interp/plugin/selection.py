@@ -1,0 +1,90 @@
+"""Which models a session runs on, decided once, before anything is collected."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from interp.errors import RequestError, closest
+from interp.plugin.options import Options
+from interp.registry import (
+    Availability,
+    ModelSpec,
+    Registry,
+    availability,
+    load_registry,
+    named,
+    resolve,
+    stands_for,
+    words,
+)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model that specs are collected for, and whether its files are here."""
+
+    spec: ModelSpec
+    here: Availability
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be loaded, with the command that helps."""
+        return f"{self.here.reason}; {self.here.fetch}" if self.here.fetch else self.here.reason
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The models of a session in order, and the entries of the registry that are not here."""
+
+    registry: Registry
+    chosen: tuple[Candidate, ...] = ()
+    absent: tuple[Candidate, ...] = ()
+
+    def on(self, patterns: Sequence[str]) -> list[Candidate]:
+        """The chosen models that one of the patterns stands for; all of them without patterns.
+
+        Raises:
+            RequestError: a pattern stands for no model that is known at all.
+        """
+        for pattern in patterns:
+            known = any(stands_for(pattern, one.spec) for one in self.chosen)
+            if not known and not named(self.registry, pattern):
+                raise RequestError(
+                    "no model has this name",
+                    asked=f"on({pattern!r})",
+                    expected="an id, a glob over ids or tag:NAME",
+                    received=repr(pattern),
+                    hint=closest(pattern, words(self.registry)),
+                )
+        return [
+            one
+            for one in self.chosen
+            if not patterns or any(stands_for(pattern, one.spec) for pattern in patterns)
+        ]
+
+
+def select(options: Options) -> Selection:
+    """The models that were asked for, else those of the registry that are here.
+
+    Raises:
+        RequestError: a model was asked for that nothing is known of.
+        DataError: the registry is not what it must be.
+    """
+    there = options.registry.is_file()
+    registry = load_registry(options.registry) if there else Registry(None, {})
+    if not options.models:
+        found = [_candidate(spec, options) for spec in registry.specs.values()]
+        here = tuple(one for one in found if one.here.present)
+        return Selection(registry, here, tuple(one for one in found if not one.here.present))
+    try:
+        asked = resolve(registry, options.models)
+    except RequestError as error:
+        raise error.during(f"--model {','.join(options.models)}") from None
+    return Selection(registry, tuple(_candidate(spec, options) for spec in asked))
+
+
+def _candidate(spec: ModelSpec, options: Options) -> Candidate:
+    wanted = replace(spec, backend=options.backend or spec.backend)
+    here = availability(wanted)
+    if options.models and options.allow_download and not wanted.is_local:
+        here = Availability(present=True)
+    return Candidate(wanted, here)

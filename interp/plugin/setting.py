@@ -1,0 +1,114 @@
+"""What holds for a whole session: decided in the controller, handed to every worker."""
+
+import os
+import pickle
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from interp.errors import InterpError
+from interp.plugin.options import Options, read_options
+from interp.plugin.selection import Selection, select
+from interp.reports.manifest import run_name
+from interp.reports.verdicts import AcceptedVerdict, load_accepted
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The options, the models, the folder of the run, and the verdicts that were accepted."""
+
+    options: Options
+    selection: Selection
+    run: Path
+    root: Path
+    argv: tuple[str, ...]
+    accepted: Mapping[str, tuple[AcceptedVerdict, ...]]
+
+    @property
+    def ours(self) -> bool:
+        """Whether this project has models; where not, the plugin keeps out of the way."""
+        return bool(self.selection.registry.path or self.options.models)
+
+
+SETTING = pytest.StashKey[Setting]()
+WORKER_INPUT = "interp_setting"
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this process is a worker of pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
+def worker_name(config: pytest.Config) -> str:
+    """`gw0` and so on in workers, `main` otherwise."""
+    return str(config.workerinput["workerid"]) if hasattr(config, "workerinput") else "main"
+
+
+def decide(config: pytest.Config) -> Setting:
+    """The setting of this session: made here, or in a worker as the controller made it.
+
+    Raises:
+        pytest.UsageError: something that was asked for cannot be had.
+    """
+    if hasattr(config, "workerinput"):
+        return unpack(config.workerinput[WORKER_INPUT])
+    options = read_options(config)
+    try:
+        selection = select(options)
+        accepted = {
+            one.spec.id: load_accepted(options.reports_dir / "baselines" / f"{one.spec.id}.jsonl")
+            for one in selection.chosen
+        }
+        run = _new_run(options)
+    except InterpError as error:
+        raise pytest.UsageError(str(error)) from None
+    argv = tuple(str(word) for word in config.invocation_params.args)
+    setting = Setting(options, selection, run, config.rootpath, argv, accepted)
+    if setting.ours and not options.allow_download:
+        stay_offline(config)
+    return setting
+
+
+def pack(setting: Setting) -> bytes:
+    """The setting as bytes that travel to a worker."""
+    return pickle.dumps(setting)
+
+
+def unpack(content: bytes) -> Setting:
+    """The setting that the controller packed."""
+    setting = pickle.loads(content)  # noqa: S301  our own bytes, from the process that started us
+    assert isinstance(setting, Setting)  # noqa: S101
+    return setting
+
+
+def set_for_session(config: pytest.Config, name: str, value: str) -> None:
+    """Set a variable of the environment until the session ends, unless the user has set it."""
+    if name in os.environ:
+        return
+    os.environ[name] = value
+
+    def forget() -> None:
+        os.environ.pop(name, None)
+
+    config.add_cleanup(forget)
+
+
+def stay_offline(config: pytest.Config) -> None:
+    """Have huggingface_hub refuse the network, also where it was imported before us."""
+    set_for_session(config, "HF_HUB_OFFLINE", "1")
+    constants = sys.modules.get("huggingface_hub.constants")
+    if constants is None or constants.HF_HUB_OFFLINE:
+        return
+    constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]  # a module of its own
+    config.add_cleanup(lambda: setattr(constants, "HF_HUB_OFFLINE", False))
+
+
+def _new_run(options: Options) -> Path:
+    run = options.run_dir or options.reports_dir / "runs" / run_name()
+    if run.is_dir() and any(run.iterdir()):
+        message = f"--run-dir {run}: a run needs a folder of its own, and this one is not empty"
+        raise pytest.UsageError(message)
+    return run

@@ -1,0 +1,190 @@
+"""What the terminal shows: what will run, each model as it starts, and what was measured."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from interp.errors import DataError
+from interp.plugin.cases import spec_of
+from interp.plugin.pace import Pace, durations
+from interp.plugin.reported import reported
+from interp.plugin.setting import SETTING
+from interp.reports.exit_status import Outcome, Session, outcome_of
+from interp.reports.record import Case, RunRecord, read_run
+from interp.reports.summary import one_line_each, tables
+from interp.reports.text import count, plain, seconds
+
+STATUS: Final = {
+    "accepted": ("accepted", "a", ("ACCEPTED", {"yellow": True})),
+    "inconclusive": ("inconclusive", "?", ("INCONCLUSIVE", {"yellow": True})),
+    "invalid": ("invalid", "!", ("INVALID", {"red": True})),
+}
+Status = tuple[str, str, str | tuple[str, dict[str, bool]]]
+MOST_NAMED: Final = 3
+
+
+@dataclass
+class Tally:
+    """What the controller counts itself, because no journal tells it."""
+
+    dead_workers: int = 0
+    other_failures: int = 0
+
+
+class Terminal:
+    """The hooks of the process that has the terminal."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._setting = config.stash[SETTING]
+        self._cases: dict[str, Case] = {}
+        self._pace = Pace((), {})
+        self._announced: set[tuple[str | None, float]] = set()
+        self._tally = Tally()
+        self._record: RunRecord | None = None
+        self._outcome: Outcome | None = None
+
+    def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
+        """The header, without workers."""
+        return list(self._header([spec.case for item in items if (spec := spec_of(item))], 1))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """The header, with workers: when the first of them has written down what it collected."""
+        planned = self._setting.run / "collection.json"
+        if self._cases or not planned.is_file():
+            return
+        cases = [Case(**row) for row in json.loads(planned.read_text(encoding="utf-8"))]
+        workers = len(self._config.getoption("tx") or [1])
+        for line in self._header(cases, workers):
+            self._write(line)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Keep count; name a model when it has been loaded."""
+        ours = reported(report)
+        if report.when not in {"setup", "call", "teardown"}:  # xdist's word for a worker that died
+            self._tally.dead_workers += 1
+        elif ours is None:
+            self._tally.other_failures += report.failed and report.nodeid not in self._cases
+        elif ours.verdict:
+            self._pace.done(report.nodeid, ours.seconds)
+        elif ours.load is not None and (ours.model, ours.load) not in self._announced:
+            self._announced.add((ours.model, ours.load))
+            self._announce(str(ours.model), ours.load, report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> Status | None:
+        """The verdicts that pytest has no letter for, and the first value beside a pass."""
+        ours = reported(report)
+        if ours is None or not ours.verdict:
+            return None
+        kind = "accepted" if ours.accepted else ours.verdict
+        if kind == "holds" and ours.first:
+            return ("passed", ".", (f"PASSED {plain(ours.first)}", {"green": True}))
+        return STATUS.get(kind)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        """Read the journals of all workers and set the exit status by them."""
+        try:
+            self._record = read_run(self._setting.run)
+        except DataError:
+            self._record = None
+        if self._record is None and not self._setting.ours:
+            return
+        tally, gate = self._tally, self._setting.options.gate
+        known = Session(int(exitstatus), gate, tally.dead_workers, tally.other_failures)
+        if self._record is None and (self._config.option.collectonly or not gate):
+            return
+        self._outcome = outcome_of(self._record, known)
+        session.exitstatus = self._outcome.status
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """The tables, the folder of the run, what to do next, and the exit status in words."""
+        if self._outcome is None:
+            return
+        quiet = self._config.get_verbosity() < 0
+        if not quiet:
+            terminalreporter.section("findings", sep="-")
+        width = terminalreporter._tw.fullwidth - 1  # noqa: SLF001  there is no public way to ask
+        if self._record is not None:
+            lines = one_line_each(self._record) if quiet else tables(self._record, width)
+            for line in lines:
+                terminalreporter.write_line(line)
+            if not quiet:
+                terminalreporter.write_line(f"run:  {_short(self._setting.run, self._config)}")
+                terminalreporter.write_line(f"next: {next_command(self._record)}")
+        colour = {"green": True} if self._outcome.status == 0 else {"red": True}
+        said = f"exit {self._outcome.status}: {self._outcome.meaning}"
+        terminalreporter.write_line(said, **colour)
+
+    def _header(self, cases: Sequence[Case], workers: int) -> Iterator[str]:
+        if not cases or self._cases:
+            return
+        self._cases = {case.nodeid: case for case in cases}
+        self._pace = Pace(cases, durations(self._setting.run.parent), workers)
+        if self._config.get_verbosity() < 0:
+            return
+        models = _named(list(dict.fromkeys(case.model for case in cases if case.model)))
+        yield f"interp: {count(len(cases), 'spec')} on {models or 'no model'}{self._absent()}"
+        if not self._config.option.collectonly:
+            about = _about(self._pace.left())
+            yield f"interp: run {_short(self._setting.run, self._config)}{about}"
+
+    def _absent(self) -> str:
+        absent = [one.spec.id for one in self._setting.selection.absent]
+        return f"; not here: {_named(absent)} (interp fetch ID)" if absent else ""
+
+    def _announce(self, model: str, load: float, report: pytest.TestReport) -> None:
+        if self._config.get_verbosity() < 0:
+            return
+        specs = sum(case.model == model for case in self._cases.values())
+        about = _about(self._pace.left(), " left")
+        line = f"-- {plain(model)}: loaded in {seconds(load)}, {count(specs, 'spec')}{about} --"
+        self._between(line, report)
+
+    def _write(self, line: str) -> None:
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            reporter.ensure_newline()
+            reporter.write_line(line)
+
+    def _between(self, line: str, report: pytest.TestReport) -> None:
+        """Write a line in the middle of pytest's own, which then names the file again."""
+        reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is None or hasattr(report, "node"):  # a worker's report: pytest names no file
+            self._write(line)
+            return
+        reporter.ensure_newline()
+        reporter.write(line)
+        reporter.currentfspath = None
+        if reporter.showfspath and not reporter.showlongtestinfo:
+            reporter.write_fspath_result(report.nodeid, "")
+
+
+def next_command(record: RunRecord) -> str:
+    """One command that is worth giving after this run."""
+    for end in record.ends:
+        if end.verdict in {"fails", "error"} and not end.accepted:
+            return f"pytest '{plain(end.case.nodeid)}'"
+    if record.crashed:
+        return f"pytest '{plain(record.crashed[0].nodeid)}'"
+    full = record.manifest.get("profile") == "full"
+    return "interp models" if full else "pytest --profile full"
+
+
+def _about(left: float | None, more: str = "") -> str:
+    return f", about {seconds(left)}{more}" if left and left >= 1 else ""
+
+
+def _named(models: Sequence[str]) -> str:
+    more = f" and {len(models) - MOST_NAMED} more" if len(models) > MOST_NAMED else ""
+    return plain(", ".join(models[:MOST_NAMED]) + more)
+
+
+def _short(path: Any, config: pytest.Config) -> str:
+    return str(path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path)

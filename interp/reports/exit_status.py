@@ -1,0 +1,84 @@
+"""The exit status of a run, from its journal, and what it means in words."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from interp.reports.record import RunRecord
+from interp.reports.text import count
+
+INSTRUMENT: Final = 12
+INCOMPLETE: Final = 11
+CLAIM: Final = 1
+PYTEST_OWN: Final = (2, 3, 4)
+NOTHING_COLLECTED: Final = 5
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A status and the sentence that explains it."""
+
+    status: int
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Session:
+    """What pytest itself knows of the session, which the journal does not tell."""
+
+    status: int
+    gate: bool = False
+    dead_workers: int = 0
+    other_failures: int = 0  # of tests that are no specs
+
+
+def outcome_of(record: RunRecord | None, session: Session) -> Outcome:
+    """The highest of what went wrong: pytest's own, instrument, incomplete, claim, nothing."""
+    if session.status in PYTEST_OWN or session.status > NOTHING_COLLECTED:
+        return Outcome(session.status, "pytest stopped before the end")
+    found = [
+        (INSTRUMENT, _instruments(record)),
+        (INCOMPLETE, _incomplete(record, session)),
+        (CLAIM, _claims(record, session)),
+    ]
+    wrong = [(status, meaning) for status, meaning in found if meaning]
+    if wrong:
+        return Outcome(wrong[0][0], "; ".join(meaning for _, meaning in wrong))
+    if session.status == NOTHING_COLLECTED:
+        return Outcome(NOTHING_COLLECTED, "no spec was selected")
+    return Outcome(session.status, "a test failed" if session.status else "all is well")
+
+
+def _instruments(record: RunRecord | None) -> str:
+    if record is None:
+        return ""
+    roles = ("contract", "calibration")
+    failed = [end for end in record.ends if end.verdict == "fails" and end.case.role in roles]
+    crashed = [case for case in record.crashed if case.role == "contract"]
+    if not failed and not crashed:
+        return ""
+    invalid = sum(end.verdict == "invalid" for end in record.ends)
+    also = f"; {count(invalid, 'spec')} invalid" if invalid else ""
+    return f"{count(len(failed) + len(crashed), 'instrument')} failed{also}"
+
+
+def _incomplete(record: RunRecord | None, session: Session) -> str:
+    verdicts = [end.verdict for end in record.ends] if record else []
+    values = len(record.values) if record else 0
+    found = (
+        (verdicts.count("error"), "stopped with an error"),
+        (len(record.crashed) if record else 0, "crashed"),
+        (session.dead_workers and not (record and record.crashed), "worker died"),
+        (len(record.not_run) if record else 0, "not run"),
+        (session.gate and verdicts.count("inconclusive"), "inconclusive"),
+        (session.gate and not values, "no value measured"),
+    )
+    parts = [word if number is True else f"{number} {word}" for number, word in found if number]
+    return f"incomplete: {', '.join(parts)}" if parts else ""
+
+
+def _claims(record: RunRecord | None, session: Session) -> str:
+    ends = record.ends if record else ()
+    failed = sum(end.verdict == "fails" and not end.accepted for end in ends)
+    if failed:
+        return f"{count(failed, 'claim')} {'does' if failed == 1 else 'do'} not hold"
+    return count(session.other_failures, "test") + " failed" if session.other_failures else ""

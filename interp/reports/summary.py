@@ -1,0 +1,152 @@
+"""The summary of a run as lines of text: per model what was measured and what it says."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from interp.reports.record import Case, End, Role, RunRecord
+from interp.reports.text import clip, interval, number, plain, seconds
+from interp.reports.values import Value
+from interp.reports.verdicts import VERDICTS
+
+WORDS: Final = {"fails": "does not hold"}
+OF_MANY: Final = {
+    "holds": "hold",
+    "does not hold": "do not hold",
+    "accepted: does not hold": "accepted: do not hold",
+}
+COLUMNS: Final = ("spec", "metric", "value", "interval", "n", "verdict")
+NARROWEST: Final = 12
+
+
+class Row(NamedTuple):
+    """One line of a table; a spec with several values names itself only once."""
+
+    spec: str
+    metric: str
+    value: str
+    interval: str
+    n: str
+    verdict: str
+
+
+def tables(record: RunRecord, width: int) -> Iterator[str]:
+    """A table for each model: findings row by row, contracts and other specs folded into a line."""
+    for model in models_of(record):
+        yield _heading(record, model)
+        ends = [end for end in _ends(record) if end.case.model == model]
+        rows = list(_rows(ends, record.values))
+        if rows:
+            yield from _table(rows, width)
+        yield from _folded(ends)
+        yield from _reasons(ends, width)
+        yield ""
+
+
+def one_line_each(record: RunRecord) -> Iterator[str]:
+    """One line for each model: how many of its specs hold, fail and so on."""
+    for model in models_of(record):
+        ends = [end for end in _ends(record) if end.case.model == model]
+        roles: tuple[Role, ...] = ("contract", "calibration", "finding", "spec")
+        tallies = [_tally(ends, role) for role in roles]
+        yield f"{model or 'no model'}: {'; '.join(tally for tally in tallies if tally)}"
+
+
+def models_of(record: RunRecord) -> list[str | None]:
+    """The models of a run in the order they were planned; None stands for specs without one."""
+    cases = (*record.planned, *(end.case for end in record.ends), *record.crashed)
+    return list(dict.fromkeys(case.model for case in cases))
+
+
+def word_for(end: End) -> str:
+    """The verdict in the words of a reader."""
+    return (
+        f"accepted: {WORDS.get(end.verdict, end.verdict)}" if end.accepted else said_of(end.verdict)
+    )
+
+
+def said_of(verdict: str) -> str:
+    """A verdict as it is said."""
+    return WORDS.get(verdict, verdict)
+
+
+def _ends(record: RunRecord) -> list[End]:
+    """Every end, and for what crashed one that says so."""
+    lost = [End(case, "error", False, "its process died", 0.0) for case in record.crashed]
+    return [*record.ends, *lost]
+
+
+def _heading(record: RunRecord, model: str | None) -> str:
+    if model is None:
+        return "specs without a model"
+    known = next((value.model for value in record.values if value.model_id == model), None) or {}
+    said = [
+        str(known[key]) for key in ("dtype", "backend", "attn_implementation") if known.get(key)
+    ]
+    loads = [seconds(load.seconds) for load in record.loads if load.model == model]
+    said += [f"loaded in {', '.join(loads)}"] if loads else []
+    return plain(f"{model} ({', '.join(said)})" if said else model)
+
+
+def _rows(ends: Sequence[End], values: Sequence[Value]) -> Iterator[Row]:
+    for end in ends:
+        if end.case.role == "contract":
+            continue
+        name = f"{end.case.spec_id}[{end.case.params}]" if end.case.params else end.case.spec_id
+        mine = [value for value in values if value.nodeid == end.case.nodeid]
+        if not mine and end.case.role == "finding":
+            yield Row(plain(name), "", "", "", "", word_for(end))
+        for first, value in enumerate(mine):
+            yield _row(value, *(("", "") if first else (plain(name), word_for(end))))
+
+
+def _row(value: Value, spec: str, verdict: str) -> Row:
+    between = interval(value.low, value.high)
+    items = "" if value.n is None else str(value.n)
+    return Row(spec, plain(value.name), number(value.value), between, items, verdict)
+
+
+def _table(rows: Sequence[Row], width: int) -> Iterator[str]:
+    """The rows in columns; the two columns of names give way where the terminal is narrow."""
+    every = [Row(*COLUMNS), *rows]
+    sizes = [max(len(row[column]) for row in every) for column in range(len(COLUMNS))]
+    for column in (1, 0):
+        spare = width - sum(sizes) - 2 * (len(sizes) - 1)
+        sizes[column] = max(min(sizes[column], NARROWEST), sizes[column] + min(spare, 0))
+    right = {2, 4}
+    for row in every:
+        cells = (
+            clip(cell, size).rjust(size) if column in right else clip(cell, size).ljust(size)
+            for column, (cell, size) in enumerate(zip(row, sizes, strict=True))
+        )
+        yield clip("  ".join(cells).rstrip(), width)
+
+
+def _folded(ends: Sequence[End]) -> Iterator[str]:
+    roles: tuple[Role, ...] = ("contract", "calibration", "spec")
+    tallies = [_tally(ends, role) for role in roles]
+    if said := "; ".join(tally for tally in tallies if tally):
+        yield said
+
+
+def _tally(ends: Iterable[End], role: Role) -> str:
+    said = [word_for(end) for end in ends if end.case.role == role]
+    if not said:
+        return ""
+    order = [*map(said_of, VERDICTS), *sorted(set(said))]
+    parts = [_counted(said.count(one), one) for one in dict.fromkeys(order) if one in said]
+    return f"{role}s {', '.join(parts)}"
+
+
+def _counted(many: int, word: str) -> str:
+    return f"{many} {word if many == 1 else OF_MANY.get(word, word)}"
+
+
+def _reasons(ends: Sequence[End], width: int) -> Iterator[str]:
+    """Why a case is not simply holding, where somebody said why; each reason once."""
+    seen: dict[str, list[Case]] = {}
+    for end in ends:
+        if end.reason and end.verdict != "skipped":
+            seen.setdefault(f"{word_for(end)}: {end.reason}", []).append(end.case)
+    for reason, cases in seen.items():
+        more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
+        yield clip(f"  {cases[0].spec_id}{more} {reason}", width)
