@@ -7,9 +7,10 @@ reaches the network.
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -20,10 +21,10 @@ DtypeName = Literal["float32", "bfloat16", "float16", "checkpoint"]
 
 SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
-KEYS: Final = ("path", "hub", "revision", "backend", "dtype", "attn_implementation")
-ABOUT: Final = ("tags", "sha256", "family", "licence", "url")
 TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+MOST_NAMED: Final = 3
 WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
+FETCHED: Final = ("*.safetensors", "*.json", "*.jinja", "tokenizer*", "vocab.txt", "merges.txt")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class ModelSpec:
     licence: str = ""
     url: str = ""
     listed: bool = True  # in a registry, so that its id is known to every command
+
+
+# The keys of an entry; `id` is its name, and `listed` says that there is one.
+KEYS: Final = ("path", "hub", *(field.name for field in fields(ModelSpec)[3:-1]))
 
 
 @dataclass(frozen=True)
@@ -140,20 +145,41 @@ def words(registry: Registry) -> list[str]:
 
 def availability(spec: ModelSpec) -> Availability:
     """Whether the configuration, a tokenizer and every weight file of a model are here."""
-    if spec.is_local:
-        folder = Path(spec.source)
-        missing = (
-            _missing(lambda name: _file_or_none(folder / name))
-            if folder.is_dir()
-            else ["the folder itself"]
-        )
-        fetch = ""
-    else:
-        missing = _missing(_cached(spec))
-        fetch = f"interp fetch {spec.id if spec.listed else _at(spec)}"
+    missing = _missing(_in_folder(Path(spec.source)) if spec.is_local else _in_cache(spec))
     if not missing:
         return Availability(present=True)
-    return Availability(False, f"model {spec.id!r} ({_at(spec)}): not here: {_few(missing)}", fetch)
+    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
+    reason = f"model {spec.id!r} ({_at(spec)}): not here: {', '.join(missing[:MOST_NAMED])}{more}"
+    fetch = "" if spec.is_local else f"interp fetch {spec.id if spec.listed else _at(spec)}"
+    return Availability(False, reason, fetch)
+
+
+def download(spec: ModelSpec, *, look_only: bool = False) -> list[tuple[str, int]]:
+    """Fetch a model's files from the hub into the local cache: their names and sizes in bytes.
+
+    Args:
+        spec: a model on the hub.
+        look_only: ask which files it would be, and fetch none.
+
+    Raises:
+        DataError: the hub does not answer, or does not give them.
+    """
+    from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415  rarely needed
+
+    try:
+        info = HfApi().model_info(spec.source, revision=spec.revision, files_metadata=True)
+        if not look_only:
+            snapshot_download(spec.source, revision=spec.revision, allow_patterns=list(FETCHED))
+    except Exception as error:  # noqa: BLE001  requests, httpx, hub and disk: each has its own
+        raise DataError(
+            "the files cannot be fetched",
+            asked=f"fetch {_at(spec)}",
+            received=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
+            hint="check the network and HF_ENDPOINT; for a gated model accept its licence at "
+            f"https://huggingface.co/{spec.source} and run: hf auth login",
+        ) from None
+    files = ((file.rfilename, file.size or 0) for file in info.siblings or [])
+    return [(name, size) for name, size in files if any(fnmatchcase(name, one) for one in FETCHED)]
 
 
 def _missing(get: Callable[[str], Path | None]) -> list[str]:
@@ -177,16 +203,12 @@ def _shards(index: Path) -> list[str]:
         return [f"a readable {index.name}"]
 
 
-def _file_or_none(path: Path) -> Path | None:
-    return path if path.is_file() else None
+def _in_folder(folder: Path) -> Callable[[str], Path | None]:
+    return lambda name: folder / name if (folder / name).is_file() else None
 
 
-def _cached(spec: ModelSpec) -> Callable[[str], Path | None]:
-    """Where the hub's cache keeps a file of this model, per name.
-
-    The whole-snapshot question of huggingface_hub says yes to a snapshot that lacks a shard, so it
-    is asked file by file.
-    """
+def _in_cache(spec: ModelSpec) -> Callable[[str], Path | None]:
+    """File by file, for the hub's library calls a snapshot whole that lacks a shard."""
     from huggingface_hub import constants  # noqa: PLC0415  not every session has hub models
 
     folder = f"models--{spec.source.replace('/', '--')}"
@@ -201,11 +223,6 @@ def _cached(spec: ModelSpec) -> Callable[[str], Path | None]:
     return get
 
 
-def _few(missing: Sequence[str], most: int = 3) -> str:
-    more = f" and {len(missing) - most} more" if len(missing) > most else ""
-    return ", ".join(missing[:most]) + more
-
-
 def _at(spec: ModelSpec) -> str:
     pinned = spec.revision not in (None, "main")
     return f"{spec.source}@{spec.revision}" if pinned else spec.source
@@ -218,19 +235,16 @@ def _refuse_id(name: str, known: Iterable[str]) -> None:
             received=repr(name),
             hint='put an id with a dot in quotes: ["llama-3.2-1b"]',
         )
-    same = [other for other in known if other.lower() == name.lower()]
-    if same:
+    if same := [other for other in known if other.lower() == name.lower()]:
         raise DataError("two ids differ in case only", received=f"{same[0]!r} and {name!r}")
 
 
 def _spec_of(name: str, table: object, folder: Path) -> ModelSpec:
     if not isinstance(table, dict):
         raise DataError("an entry is a table", received=repr(table))
-    if unknown := sorted(set(table) - {*KEYS, *ABOUT}):
+    for key in set(table) - set(KEYS):
         raise DataError(
-            f"unknown key {unknown[0]!r}",
-            expected=f"{', '.join(KEYS)}, and about the model {', '.join(ABOUT)}",
-            hint=closest(unknown[0], (*KEYS, *ABOUT), most=1),
+            f"unknown key {key!r}", expected=", ".join(KEYS), hint=closest(key, KEYS, most=1)
         )
     _refuse_values(table)
     local = "path" in table
@@ -242,9 +256,9 @@ def _spec_of(name: str, table: object, folder: Path) -> ModelSpec:
 def _refuse_values(table: Mapping[str, Any]) -> None:
     if ("path" in table) == ("hub" in table):
         raise DataError("an entry has either `path` or `hub`", received=", ".join(sorted(table)))
-    for key, value in table.items():
-        if key != "tags" and not isinstance(value, str):
-            raise DataError(f"`{key}` is a string", received=repr(value))
+    for key in set(table) - {"tags"}:
+        if not isinstance(table[key], str):
+            raise DataError(f"`{key}` is a string", received=repr(table[key]))
     if "hub" in table and not HUB_NAME.fullmatch(table["hub"]):
         raise DataError("`hub` is org/name", received=repr(table["hub"]))
     tags = table.get("tags", [])
@@ -256,11 +270,7 @@ def _refuse_values(table: Mapping[str, Any]) -> None:
 
 
 def _unlisted(registry: Registry, word: str) -> ModelSpec:
-    """A model that the registry does not list: a folder, or a name on the hub.
-
-    Raises:
-        RequestError: it is neither.
-    """
+    """A model that the registry does not list: a folder, or a name on the hub."""
     folder = Path(word).expanduser()
     if folder.is_dir() and ("/" in word or (folder / "config.json").is_file()):
         return _entry_or_new(registry, str(folder.resolve()), is_local=True, revision=None)
@@ -286,9 +296,6 @@ def _entry_or_new(
     return ModelSpec(_free_id(name, registry.specs), source, is_local, revision, listed=False)
 
 
-def _free_id(name: str, taken: Iterable[str]) -> str:
-    used, count, free = set(taken), 1, name
-    while free in used:
-        count += 1
-        free = f"{name}.{count}"
-    return free
+def _free_id(name: str, taken: Container[str]) -> str:
+    numbered = chain([name], (f"{name}.{number}" for number in count(2)))
+    return next(free for free in numbered if free not in taken)

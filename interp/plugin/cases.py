@@ -1,7 +1,7 @@
 """Which collected tests are specs, and what each of them is about."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 import pytest
@@ -46,16 +46,17 @@ def parametrised_directly(item: pytest.Item, name: str) -> bool:
 
 def describe(items: Sequence[pytest.Item]) -> list[Spec]:
     """Find the specs among the collected tests, and leave on each what it is."""
-    specs = []
-    owners: dict[str, object] = {}
-    for item in items:
-        if (spec := _describe(item, owners)) is not None:
-            item.stash[SPEC] = spec
-            specs.append(spec)
-    return specs
+    found = {item: spec for item in items if (spec := _describe(item)) is not None}
+    functions: dict[str, set[str]] = {}
+    for item, spec in found.items():
+        functions.setdefault(spec.case.spec_id, set()).add(_function(item))
+    for item, spec in found.items():
+        family = len(functions[spec.case.spec_id]) > 1
+        item.stash[SPEC] = _named_by_function(spec, item) if family else spec
+    return [item.stash[SPEC] for item in found]
 
 
-def _describe(item: pytest.Item, owners: dict[str, object]) -> Spec | None:
+def _describe(item: pytest.Item) -> Spec | None:
     role = _role(item)
     if role is None or not isinstance(item, pytest.Function):
         return None
@@ -65,12 +66,22 @@ def _describe(item: pytest.Item, owners: dict[str, object]) -> Spec | None:
     if role == "finding":
         try:
             spec_id, version = _identity(item)
-            _refuse_second_owner(spec_id, item.function, owners)
         except RequestError as error:
             problem = error
     rest = _rest_of_id(item, model)
     case = Case(item.nodeid, spec_id, version, role, model, rest)
     return Spec(case, _labels(params, rest), problem)
+
+
+def _named_by_function(spec: Spec, item: pytest.Item) -> Spec:
+    """The spec of one of several functions under the same id: the case says which of them."""
+    name = _function(item).removeprefix("test_")
+    parts = [part for part in (name, spec.case.params) if part]
+    return replace(spec, case=replace(spec.case, params="-".join(parts)))
+
+
+def _function(item: pytest.Item) -> str:
+    return str(getattr(item, "originalname", item.name))
 
 
 def _role(item: pytest.Item) -> Role | None:
@@ -123,18 +134,6 @@ def _read_marker(id: object, version: object = 1, source: object = "") -> tuple[
     if not right or not isinstance(version, int) or isinstance(version, bool):
         raise TypeError(f"id={id!r}, version={version!r}, source={source!r}")
     return str(id), version
-
-
-def _refuse_second_owner(
-    spec_id: str, function: Callable[..., object], owners: dict[str, object]
-) -> None:
-    code = getattr(function, "__code__", function)
-    if owners.setdefault(spec_id, code) is not code:
-        raise RequestError(
-            "one finding is one claim: two functions have the same id",
-            asked=f"finding({spec_id!r})",
-            hint="give each its own id, e.g. by adding what this one claims",
-        )
 
 
 def _rest_of_id(item: pytest.Function, model: str | None) -> str:

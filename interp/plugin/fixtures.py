@@ -14,6 +14,7 @@ from interp.plugin.options import ProfileName
 from interp.plugin.recording import RECORDER, Live, labels_of
 from interp.plugin.selection import Candidate
 from interp.plugin.setting import SETTING
+from interp.registry import availability, download
 from interp.reports.values import Scalar, Value, reading, scalar
 
 T = TypeVar("T")
@@ -52,6 +53,8 @@ def model(request: pytest.FixtureRequest) -> Iterator[LoadedModel]:
     """The model under test; a spec that asks for it runs once on each model of the session."""
     recorder = request.config.stash[RECORDER]
     candidate = _candidate(request)
+    if recorder.setting.options.allow_download and not availability(candidate.spec).present:
+        download(candidate.spec)
     started = time.perf_counter()
     loaded: LoadedModel = request.config.hook.pytest_interp_load_model(spec=candidate.spec)
     seconds = time.perf_counter() - started

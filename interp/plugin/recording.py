@@ -15,6 +15,7 @@ from interp.reports.manifest import write_manifest
 from interp.reports.record import Case, End, failed_contracts, read_run
 from interp.reports.values import Identity, Reading, Scalar, Value
 
+Key = tuple[str | None, str, int, str]
 VALUES = pytest.StashKey[list[Value]]()
 
 
@@ -39,6 +40,8 @@ class Recorder:
         self._journal: Journal | None = None
         self._failed: dict[str, list[str]] = {}
         self._model: str | None = None
+        self._measured: dict[Key, str] = {}  # by which test
+        self._now: set[Key] = set()  # by the test that is running
 
     def open(self, specs: Sequence[Spec]) -> None:
         """Create the folder of the run, with its manifest, what is planned, and our journal.
@@ -65,6 +68,7 @@ class Recorder:
         if case.model != self._model:
             self._model = case.model
             self._inherit(case.model)
+        self._now.clear()
         self._note("test_start", asdict(case))
 
     def end(self, end: End) -> None:
@@ -96,22 +100,14 @@ class Recorder:
             DataError: it could not be written.
             RequestError: the same was measured before.
         """
-        held = item.stash.setdefault(VALUES, [])
-        if any((one.metric, one.labels) == (value.metric, value.labels) for one in held):
-            raise RequestError(
-                "this was measured before in the same spec",
-                asked=f"measured({value.metric!r})",
-                expected="another name or other labels",
-                received=value.name,
-                hint="say what is different, e.g. measured(..., layer=layer)",
-            )
+        self._refuse_again(value)
         if self._journal is None:
             raise self.broken or DataError("there is no journal to write to")
         row = asdict(value)
         if reading.items is not None:
             row["items"] = self._journal.keep_items(reading.items)
         self._journal.write("value", row)
-        held.append(Value(**row))
+        item.stash.setdefault(VALUES, []).append(Value(**row))
         item.user_properties.extend(_properties(value))
 
     def failed_on(self, model: str) -> list[str]:
@@ -122,6 +118,22 @@ class Recorder:
         """Close the journal, if one was opened."""
         if self._journal is not None:
             self._journal.close()
+
+    def _refuse_again(self, value: Value) -> None:
+        """Two values that nothing tells apart could not be compared with those of another run."""
+        key = (value.model_id, value.spec_id, value.spec_version, value.name)
+        if (before := self._measured.setdefault(key, value.nodeid)) != value.nodeid or (
+            key in self._now
+        ):
+            raise RequestError(
+                "this finding has measured the same before",
+                asked=f"measured({value.metric!r})",
+                expected="another name or other labels",
+                received=value.name,
+                where=before,
+                hint="say what is different, e.g. measured(..., layer=layer)",
+            )
+        self._now.add(key)
 
     def _inherit(self, model: str | None) -> None:
         """Learn which contracts of this model failed in, or killed, the worker before this one."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from interp.reports.record import Case, End, Role, RunRecord
-from interp.reports.text import clip, interval, number, plain, seconds
+from interp.reports.text import clip, interval, number, plain, seconds, squeeze
 from interp.reports.values import Value
 from interp.reports.verdicts import VERDICTS
 
@@ -106,16 +106,15 @@ def _row(value: Value, spec: str, verdict: str) -> Row:
 
 
 def _table(rows: Sequence[Row], width: int) -> Iterator[str]:
-    """The rows in columns; the two columns of names give way where the terminal is narrow."""
+    """The rows in columns; the longer column of names gives way where the terminal is narrow."""
     every = [Row(*COLUMNS), *rows]
     sizes = [max(len(row[column]) for row in every) for column in range(len(COLUMNS))]
-    for column in (1, 0):
-        spare = width - sum(sizes) - 2 * (len(sizes) - 1)
-        sizes[column] = max(min(sizes[column], NARROWEST), sizes[column] + min(spare, 0))
+    while sum(sizes) + 2 * (len(sizes) - 1) > width and max(sizes[:2]) > NARROWEST:
+        sizes[sizes.index(max(sizes[:2]))] -= 1
     right = {2, 4}
     for row in every:
         cells = (
-            clip(cell, size).rjust(size) if column in right else clip(cell, size).ljust(size)
+            clip(cell, size).rjust(size) if column in right else squeeze(cell, size).ljust(size)
             for column, (cell, size) in enumerate(zip(row, sizes, strict=True))
         )
         yield clip("  ".join(cells).rstrip(), width)

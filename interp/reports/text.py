@@ -21,6 +21,15 @@ def clip(text: object, width: int) -> str:
     return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
 
 
+def squeeze(text: object, width: int) -> str:
+    """The text as `plain`, cut to `width` in the middle: names differ at their end."""
+    line = plain(text)
+    if len(line) <= width:
+        return line
+    end = (width - 1) // 2
+    return f"{line[: width - 1 - end]}…{line[len(line) - end :]}"
+
+
 def number(value: Scalar | None) -> str:
     """A value in three or four significant digits; words and whole numbers as they are."""
     if value is None:
