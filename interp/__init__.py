@@ -9,25 +9,33 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from interp.directions import Direction as Direction
-    from interp.directions import mean_difference as mean_difference
+    from interp.directions import contrast as contrast
+    from interp.directions import random_direction as random_direction
     from interp.edits import ablate as ablate
     from interp.edits import patch as patch
     from interp.edits import project_out as project_out
     from interp.edits import steer as steer
+    from interp.lens import logit_lens as logit_lens
+    from interp.metrics import relative_error as relative_error
     from interp.models import Model as Model
     from interp.models import load as load
+    from interp.models import rounding as rounding
+    from interp.patching import back_patch as back_patch
     from interp.positions import after as after
     from interp.positions import span as span
     from interp.prompts import PromptSet as PromptSet
     from interp.runs import generate as generate
     from interp.runs import max_abs_diff as max_abs_diff
+    from interp.runs import moved as moved
     from interp.runs import run as run
     from interp.sites import attn_out as attn_out
     from interp.sites import embed as embed
-    from interp.sites import layer_pairs as layer_pairs
+    from interp.sites import final_norm as final_norm
     from interp.sites import mlp_out as mlp_out
     from interp.sites import resid_post as resid_post
     from interp.sites import resid_pre as resid_pre
+    from interp.sites import z as z
+    from interp.sweeps import sweep as sweep
 
 _HOME = {
     "Direction": "directions",
@@ -36,22 +44,30 @@ _HOME = {
     "ablate": "edits",
     "after": "positions",
     "attn_out": "sites",
+    "back_patch": "patching",
+    "contrast": "directions",
     "embed": "sites",
+    "final_norm": "sites",
     "generate": "runs",
-    "layer_pairs": "sites",
     "load": "models",
+    "logit_lens": "lens",
     "max_abs_diff": "runs",
-    "mean_difference": "directions",
     "mlp_out": "sites",
+    "moved": "runs",
     "patch": "edits",
     "project_out": "edits",
+    "random_direction": "directions",
+    "relative_error": "metrics",
     "resid_post": "sites",
     "resid_pre": "sites",
+    "rounding": "models",
     "run": "runs",
     "span": "positions",
     "steer": "edits",
+    "sweep": "sweeps",
+    "z": "sites",
 }
-__all__ = sorted(_HOME)
+__all__ = list(_HOME)  # sorted, checked by ruff above
 
 
 def __getattr__(word: str) -> object:

@@ -75,14 +75,13 @@ class Contrast:
     def direction(self) -> Direction:
         """The mean of the positive minus the mean of the negative, summed in float64."""
         vector = _mean(self.positive) - _mean(self.negative)
-        return Direction(
-            vector.astype(np.float32), self.site, self.fingerprint, "mean-difference"
-        )
+        return Direction(vector.astype(np.float32), self.site, self.fingerprint, "mean-difference")
 
     def shuffled(self, n: int, *, seed: int) -> tuple[Direction, ...]:
         """`n` mean differences of the same prompts with shuffled labels, at the direction's norm.
 
-        They have the covariance of the data, which isotropic random directions have not.
+        Where the two kinds lie far apart, every shuffle keeps a share of the contrast, with either
+        sign; scaled to the full norm it is then nearly the direction itself or its opposite.
         """
         pool = np.concatenate([self.positive, self.negative])
         rng = np.random.default_rng(seed)
@@ -90,6 +89,17 @@ class Contrast:
         cut = len(self.positive)
         vectors = [_mean(pool[order[:cut]]) - _mean(pool[order[cut:]]) for order in orders]
         return tuple(self.direction._like(vector, "label-shuffled") for vector in vectors)  # noqa: SLF001
+
+    def within(self, n: int, *, seed: int) -> tuple[Direction, ...]:
+        """`n` random directions with the covariance of the data inside each kind, at its norm.
+
+        The null for "any push along what these prompts vary in": unlike a label-shuffled direction
+        it does not hold a share of the contrast itself.
+        """
+        parts = [part - _mean(part) for part in (self.positive, self.negative)]
+        residuals = np.concatenate(parts)
+        weights = np.random.default_rng(seed).normal(size=(n, len(residuals)))
+        return tuple(self.direction._like(w @ residuals, "within-kind") for w in weights)  # noqa: SLF001
 
     def agreement(self, *, seed: int) -> float:
         """The cosine of the directions of two disjoint halves: near 1 where the data suffice."""
@@ -100,6 +110,13 @@ class Contrast:
             for i in (0, 1)
         ]
         return parts[0].direction.cosine(parts[1].direction)
+
+
+def random_direction(model: Model, site: Site, *, seed: int) -> Direction:
+    """A random direction of norm one at a site of the residual stream."""
+    draw = np.random.default_rng(seed).normal(size=model.d_model)
+    vector = (draw / np.linalg.norm(draw)).astype(np.float32)
+    return Direction(vector, site, model.fingerprint, "random")
 
 
 def contrast(
@@ -117,11 +134,9 @@ def contrast(
     Raises:
         RequestError: a text is in both sets, or the position is not one token a row.
     """
-    shared = {p.content for p in positive} & {p.content for p in negative}
+    shared = {p.content for p in positive.prompts} & {p.content for p in negative.prompts}
     if shared:
-        raise RequestError(
-            "the two sets of a contrast must be disjoint", received=sorted(shared)[0]
-        )
+        raise RequestError("the two sets of a contrast must be disjoint", received=min(shared))
     values = [run(model, prompts, capture=[site])[site, at] for prompts in (positive, negative)]
     return Contrast(values[0], values[1], site, model.fingerprint)
 

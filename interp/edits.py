@@ -18,6 +18,7 @@ Verb = Literal["steer", "patch", "ablate", "project_out"]
 Phase = Literal["all", "prompt", "generated"]
 Unit = Literal["raw", "median_norm"]
 Ablation = Literal["zero", "mean", "resample"]
+EVERYWHERE = Position("all")
 READ_ONLY = frozenset({"pattern", "head_out", "logits"})
 
 
@@ -49,7 +50,7 @@ class Edit:
     site: Site
     vector: Float[np.ndarray, "..."]
     alpha: float | Float[np.ndarray, " batch"] = 1.0
-    at: Position = Position("all")
+    at: Position = EVERYWHERE
     rows: tuple[int, ...] | None = None
     phase: Phase = "all"
     heads: tuple[int, ...] | None = None
@@ -152,11 +153,11 @@ def ablate(
     values = np.asarray(reference, dtype=np.float32)
     if len(values) < (2 if how == "resample" else 1):
         raise RequestError("too few reference rows", asked=f"ablate({site}, how={how!r})")
-    value = {
-        "zero": lambda: np.zeros_like(values[0]),
-        "mean": lambda: values.mean(axis=0, dtype=np.float64).astype(np.float32),
-        "resample": lambda: np.roll(values, -1, axis=0),
-    }[how]()
+    value = np.zeros_like(values[0])
+    if how == "mean":
+        value = values.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if how == "resample":
+        value = np.roll(values, -1, axis=0)
     return Edit("ablate", site, value, 1.0, position(at))
 
 
@@ -176,7 +177,9 @@ def project_out(
     """
     array, fingerprint = _unpack(direction)
     if not np.linalg.norm(array, axis=-1).all():
-        raise RequestError("a direction of length zero points nowhere", asked=f"project_out({site})")
+        raise RequestError(
+            "a direction of length zero points nowhere", asked=f"project_out({site})"
+        )
     return Edit("project_out", site, array, alpha, position(at), fingerprint=fingerprint)
 
 

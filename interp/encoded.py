@@ -72,4 +72,6 @@ class Encoded:
         start, end = self.spans[row][place.name]
         if place.kind == "after":
             return end, length
-        return {"first": (start, start + 1), "last": (end - 1, end), "all": (start, end)}[place.part]
+        return {"first": (start, start + 1), "last": (end - 1, end), "all": (start, end)}[
+            place.part
+        ]

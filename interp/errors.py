@@ -36,7 +36,7 @@ class Complaint:
 class InterpError(Exception):
     """Base of every error of this library."""
 
-    def __init__(  # noqa: PLR0913  the six parts of the message are the interface
+    def __init__(
         self,
         rule: str,
         *,
@@ -50,7 +50,7 @@ class InterpError(Exception):
         super().__init__(str(self.complaint))
 
     def during(self, asked: str, *, where: str = "") -> Self:
-        """The same error with the request as its author wrote it, and the place if none is named."""
+        """The same error with the request as its author wrote it, and the place if unknown."""
         known = self.complaint
         full = replace(known, asked=known.asked or asked, where=known.where or where)
         told = type(self)(full.rule)
@@ -72,7 +72,7 @@ class NonFiniteError(InterpError):
 
 
 class InconclusiveError(InterpError):
-    """There is too little evidence for a verdict: too few items, or an interval across the margin."""
+    """Too little evidence for a verdict: too few items, or an interval across the margin."""
 
 
 def closest(word: str, known: Iterable[str], *, most: int = 3) -> str:

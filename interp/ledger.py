@@ -50,9 +50,7 @@ class Entry:
         return self.delta_norm / self.site_norm if self.site_norm else 0.0
 
 
-def entry(
-    encoded: Encoded, edit: Edit, done: Write, fired: Fired, passes: Sequence[int]
-) -> Entry:
+def entry(encoded: Encoded, edit: Edit, done: Write, fired: Fired, passes: Sequence[int]) -> Entry:
     """The ledger's line for one edit.
 
     Args:

@@ -11,7 +11,7 @@ from interp.errors import RequestError
 from interp.metrics import probability, rank
 from interp.models import Model
 from interp.positions import Position
-from interp.prompts import PromptSet
+from interp.prompts import PromptSet, as_prompt_set
 from interp.runs import run
 from interp.sites import Site, embed, resid_post
 
@@ -35,7 +35,7 @@ class Lens:
     @property
     def top1(self) -> Bool[np.ndarray, "batch depth"]:
         """Whether an answer is the likeliest token, depth by depth."""
-        return self.ranks == 0
+        return np.asarray(self.ranks == 0)
 
     @property
     def commonest(self) -> Float[np.ndarray, " depth"]:
@@ -58,7 +58,7 @@ def logit_lens(
     Raises:
         RequestError: a prompt without answers.
     """
-    wanted = PromptSet.of(prompts)
+    wanted = as_prompt_set(prompts)
     sites = depths(model)
     base = run(model, wanted, capture=sites)
     answers = base.encoded.answers

@@ -23,7 +23,9 @@ class Rescues:
 
     def __repr__(self) -> str:
         """One line, as pytest prints it."""
-        return f"<{self.any.mean():.3f} of {len(self.any)} rescued by one of {len(self.pairs)} pairs>"
+        return (
+            f"<{self.any.mean():.3f} of {len(self.any)} rescued by one of {len(self.pairs)} pairs>"
+        )
 
     @property
     def any(self) -> Bool[np.ndarray, " batch"]:

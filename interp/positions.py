@@ -1,4 +1,4 @@
-"""Where in a row: positions by name, resolved against each row's own tokens, never the padded axis."""
+"""Where in a row: positions by name, resolved against each row's own tokens."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -52,7 +52,7 @@ def position(at: str | Position) -> Position:
     """
     if isinstance(at, Position):
         return at
-    if not isinstance(at, str) or not at:
+    if not (type(at) is str and at):
         raise RequestError(
             "positions are named, not counted",
             asked=f"at={at!r}",

@@ -5,7 +5,7 @@ is the tokenizer's business; the result is an `interp.encoded.Encoded` batch.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,6 @@ import numpy as np
 from jaxtyping import Bool
 
 from interp.errors import DataError, InconclusiveError, RequestError, closest
-from interp.stats import halves
 
 Label = str | int | float | bool
 Row = TypeVar("Row")
@@ -40,10 +39,10 @@ class Prompt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     system: str = ""
     answers: tuple[str, ...] = ()
     foils: tuple[str, ...] = ()
-    spans: dict[str, str] = {}  # noqa: RUF012  msgspec copies it for each instance
+    spans: dict[str, str] = {}
     group: str = ""
     split: str = ""
-    labels: dict[str, Label] = {}  # noqa: RUF012  msgspec copies it for each instance
+    labels: dict[str, Label] = {}
     first_hop: "Prompt | None" = None
     second_hop: "Prompt | None" = None
 
@@ -59,7 +58,9 @@ class Prompt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("an answer, foil or span is empty")
         for name, text in self.spans.items():
             if (times := self.content.count(text)) != 1:
-                raise ValueError(f"span {name!r} = {text!r} occurs {times} times in {self.content!r}")
+                raise ValueError(
+                    f"span {name!r} = {text!r} occurs {times} times in {self.content!r}"
+                )
 
     @property
     def content(self) -> str:
@@ -117,30 +118,9 @@ class PromptSet:
         prompts = tuple(_decoded(line, Prompt, f"{path}:{number}") for number, line in rows)
         return cls(header.set, prompts, header.version, header.source)
 
-    @classmethod
-    def of(cls, prompts: "PromptSet | Sequence[str]") -> "PromptSet":
-        """A prompt set as it is, or a list of plain texts as one.
-
-        Raises:
-            RequestError: the list is empty or a text is.
-        """
-        if isinstance(prompts, PromptSet):
-            return prompts
-        if isinstance(prompts, str) or not prompts or not all(prompts):
-            raise RequestError(
-                "a run needs a list of texts, each of them with a token",
-                expected="a PromptSet or a non-empty list of strings",
-                received=repr(prompts)[:80],
-            )
-        return cls("texts", tuple(Prompt(text=text) for text in prompts))
-
     def __len__(self) -> int:
         """How many prompts."""
         return len(self.prompts)
-
-    def __iter__(self) -> Iterator[Prompt]:
-        """The prompts in order."""
-        return iter(self.prompts)
 
     def __repr__(self) -> str:
         """One line, as pytest prints it."""
@@ -215,14 +195,10 @@ class PromptSet:
         partners = tuple(self._stranger(row, order) for row in range(len(self)))
         return replace(self, prompts=partners)
 
-    def halves(self, *, seed: int) -> tuple["PromptSet", "PromptSet"]:
-        """Two disjoint halves, groups kept whole: one to choose on, one to test on."""
-        chosen, held_out = halves(self.groups, seed=seed)
-        return self.where(chosen), self.where(held_out)
-
     def _stranger(self, row: int, order: np.ndarray) -> Prompt:
         own = self.prompts[row]
-        for other in (self.prompts[i] for i in np.roll(order, -row)):
+        for index in np.roll(order, -row).tolist():
+            other = self.prompts[int(index)]
             if other.group != own.group and not set(other.answers) & set(own.answers):
                 return other
         raise InconclusiveError(
@@ -242,6 +218,23 @@ class PromptSet:
         if not kept:
             raise RequestError("no prompt is left", asked=asked, received=f"0 of {len(self)}")
         return replace(self, prompts=kept)
+
+
+def as_prompt_set(prompts: PromptSet | Sequence[str]) -> PromptSet:
+    """A prompt set as it is, or a list of plain texts as one.
+
+    Raises:
+        RequestError: the list is empty or a text is.
+    """
+    if isinstance(prompts, PromptSet):
+        return prompts
+    if isinstance(prompts, str) or not prompts or not all(prompts):
+        raise RequestError(
+            "a run needs a list of texts, each of them with a token",
+            expected="a PromptSet or a non-empty list of strings",
+            received=repr(prompts)[:80],
+        )
+    return PromptSet("texts", tuple(Prompt(text=text) for text in prompts))
 
 
 def _decoded(line: bytes, kind: type[Row], where: str) -> Row:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Float
 
-from interp.backends.protocol import Write
+from interp.backends.protocol import Fired, Write
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
@@ -15,7 +15,7 @@ from interp.ledger import Entry, entry
 from interp.metrics import logit_difference, top1
 from interp.models import Model
 from interp.positions import Position, position
-from interp.prompts import PromptSet
+from interp.prompts import PromptSet, as_prompt_set
 from interp.resolve import write
 from interp.sites import Site, z
 
@@ -58,7 +58,7 @@ class Run:
         values = self.captured[site]
         if at is None:
             return values
-        return values[np.arange(len(values)), self.encoded.indices(at)]
+        return np.asarray(values[np.arange(len(values)), self.encoded.indices(at)])
 
     @property
     def prompts(self) -> PromptSet:
@@ -75,7 +75,9 @@ class Run:
         if self.logits_at.kind == "last":
             return self.logits
         if self.logits_at.kind == "all":
-            return self.logits[np.arange(len(self.logits)), self.encoded.indices("last")]
+            return np.asarray(
+                self.logits[np.arange(len(self.logits)), self.encoded.indices("last")]
+            )
         raise RequestError("this run kept other logits", received=f"logits_at={self.logits_at}")
 
     @property
@@ -105,7 +107,7 @@ class Run:
 
         rows = [
             {"prompt": prompt.content, "group": prompt.group, **prompt.labels}
-            for prompt in self.prompts
+            for prompt in self.prompts.prompts
         ]
         frame = pd.DataFrame(rows)
         frame["next_id"] = self.next_logits.argmax(axis=-1)
@@ -145,7 +147,7 @@ class Generation:
 
         rows = [
             {"prompt": prompt.content, **prompt.labels, "generated": text}
-            for prompt, text in zip(self.prompts, self.texts, strict=True)
+            for prompt, text in zip(self.prompts.prompts, self.texts, strict=True)
         ]
         return pd.DataFrame(rows)
 
@@ -173,7 +175,7 @@ def run(
     """
     asked = _asked("run", model, edits)
     try:
-        encoded = model.encode(PromptSet.of(prompts))
+        encoded = model.encode(as_prompt_set(prompts))
         writes = [write(model, encoded, edit) for edit in edits]
         _refuse_generated(edits)
         result = model.backend.forward(
@@ -206,11 +208,11 @@ def generate(
     try:
         if max_new_tokens < 1:
             raise RequestError("there is nothing to generate", received=max_new_tokens)
-        encoded = model.encode(PromptSet.of(prompts))
+        encoded = model.encode(as_prompt_set(prompts))
         writes = [write(model, encoded, edit) for edit in edits]
         result = model.backend.generate(encoded.ids, writes, max_new_tokens=max_new_tokens)
         ledger = _ledger(encoded, edits, writes, result.fired, passes=result.passes)
-        texts = tuple(map(model.backend.decode, result.new_ids))
+        texts = tuple(map(model.backend.tokenizer.decode, result.new_ids))
         return Generation(model.id, encoded, result.new_ids, texts, ledger)
     except InterpError as error:
         raise error.during(asked, where=model.id) from None
@@ -223,8 +225,21 @@ def max_abs_diff(a: Run, b: Run) -> float:
         RequestError: the runs kept logits of different shapes.
     """
     if a.logits.shape != b.logits.shape:
-        raise RequestError("the runs are not alike", expected=a.logits.shape, received=b.logits.shape)
+        raise RequestError(
+            "the runs are not alike", expected=a.logits.shape, received=b.logits.shape
+        )
     return float(np.nanmax(np.abs(a.logits - b.logits)))
+
+
+def moved(a: Run, b: Run) -> Bool[np.ndarray, "batch pos"]:
+    """Where two runs kept different logits, bit for bit; padding counts as the same.
+
+    Raises:
+        RequestError: the runs kept logits at one position a row only.
+    """
+    if a.logits.shape != b.logits.shape or a.logits_at.kind != "all":
+        raise RequestError("moved needs logits everywhere", hint='logits_at="all"')
+    return np.asarray(((a.logits != b.logits) & ~np.isnan(a.logits)).any(axis=-1))
 
 
 def _asked(verb: str, model: Model, edits: Sequence[Edit]) -> str:
@@ -241,7 +256,7 @@ def _ledger(
     encoded: Encoded,
     edits: Sequence[Edit],
     writes: Sequence[Write],
-    fired: Sequence,
+    fired: Sequence[Fired],
     *,
     passes: Sequence[int],
 ) -> tuple[Entry, ...]:
@@ -254,7 +269,8 @@ def _as_asked(
 ) -> Float[np.ndarray, "batch ..."]:
     if site.name == "head_out":
         heads = captured[z(site.layer or 0)]
-        return np.einsum("bphe,hed->bphd", heads, model.backend.head_weights(site.layer or 0))
+        weights = model.backend.head_weights(site.layer or 0)
+        return np.asarray(np.einsum("bphe,hed->bphd", heads, weights))
     if site.name == "pattern":
         return np.moveaxis(captured[site], 2, 1)
     return captured[site]
@@ -265,4 +281,4 @@ def _logits_at(
 ) -> Float[np.ndarray, "..."]:
     if at.kind in ("last", "all"):
         return logits
-    return logits[np.arange(len(logits)), encoded.indices(at)]
+    return np.asarray(logits[np.arange(len(logits)), encoded.indices(at)])

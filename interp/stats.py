@@ -70,7 +70,9 @@ def proportion(hits: Bool[np.ndarray, " n"]) -> Estimate:
     result = binomtest(int(items.sum()), len(items))
     interval = result.proportion_ci(LEVEL, method="wilson")
     share = float(items.mean())
-    return Estimate(share, min(float(interval.low), share), max(float(interval.high), share), len(items), items)
+    return Estimate(
+        share, min(float(interval.low), share), max(float(interval.high), share), len(items), items
+    )
 
 
 def average(values: Shaped[np.ndarray, " n"], *, seed: int = 0) -> Estimate:
@@ -89,7 +91,9 @@ def paired_difference(
     return average(_paired(a, b), seed=seed)
 
 
-def mcnemar(a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " n"], *, tail: Tail = "greater") -> ExactTest:
+def mcnemar(
+    a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " n"], *, tail: Tail = "greater"
+) -> ExactTest:
     """Exact one-sided McNemar test that a hits more often than b on the same items.
 
     It is the sign test on the discordant items; without any, p is 1.
@@ -105,7 +109,9 @@ def sign_test(values: Shaped[np.ndarray, " n"], *, tail: Tail = "greater") -> Ex
     return _sign_test(_items(values).astype(np.float64), tail)
 
 
-def rank_in_null(value: float, null: Shaped[np.ndarray, " n"], *, tail: Tail = "greater") -> ExactTest:
+def rank_in_null(
+    value: float, null: Shaped[np.ndarray, " n"], *, tail: Tail = "greater"
+) -> ExactTest:
     """The p-value of `value` by its rank among the null: (1 + as extreme) / (1 + n).
 
     With n draws p cannot fall below 1 / (n + 1), so a null of 5 says nothing below 0.167.
@@ -133,7 +139,9 @@ def holm(p_values: Sequence[float]) -> Float[np.ndarray, " n"]:
     return np.minimum(adjusted, 1.0)[np.argsort(order)]
 
 
-def halves(groups: Sequence[str], *, seed: int) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
+def halves(
+    groups: Sequence[str], *, seed: int
+) -> tuple[Bool[np.ndarray, " n"], Bool[np.ndarray, " n"]]:
     """Two disjoint halves of the items that keep each group whole: to choose on, and to test on."""
     names = np.array(sorted(set(groups)))
     first = set(np.random.default_rng(seed).permutation(names)[: len(names) // 2].tolist())
@@ -167,4 +175,3 @@ def _paired(a: Shaped[np.ndarray, " n"], b: Shaped[np.ndarray, " n"]) -> Float[n
             "paired items must be the same items", expected=len(first), received=len(second)
         )
     return first - second
-

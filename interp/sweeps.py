@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 from interp.edits import Edit
 from interp.errors import RequestError
 from interp.models import Model
-from interp.prompts import PromptSet
+from interp.prompts import PromptSet, as_prompt_set
 from interp.runs import Run, run
 
 if TYPE_CHECKING:
@@ -59,6 +59,6 @@ def sweep(
     """
     if not variants:
         raise RequestError("a sweep needs a variant", asked="sweep(...)")
-    wanted = PromptSet.of(prompts)
+    wanted = as_prompt_set(prompts)
     rows = [read(run(model, wanted, *variant)) for variant in variants]
     return Grid(tuple(variants), np.stack(rows))

@@ -16,7 +16,9 @@ Array = Any  # an engine's own array type: torch.Tensor, mlx.core.array
 Constant = Callable[[Float[np.ndarray, "..."]], Array]
 
 
-def apply(x: Array, write: Write, mask: Float[np.ndarray, "batch pos"], constant: Constant) -> Array:
+def apply(
+    x: Array, write: Write, mask: Float[np.ndarray, "batch pos"], constant: Constant
+) -> Array:
     """The site's value after one write, in float32.
 
     Args:
@@ -29,7 +31,7 @@ def apply(x: Array, write: Write, mask: Float[np.ndarray, "batch pos"], constant
     fires = mask[(..., *[None] * feature)]
     if write.heads is not None:
         fires = fires * _head_mask(x.shape[2], write.heads)
-    value = constant(_aligned(write, x.shape[2:], mask.shape))
+    value = constant(_aligned(write, x.shape[2:]))
     where = constant(fires)
     if write.op == "replace":
         return x * (1 - where) + where * value
@@ -46,10 +48,8 @@ def _head_mask(n_heads: int, heads: tuple[int, ...]) -> Float[np.ndarray, "1 1 h
     return named
 
 
-def _aligned(
-    write: Write, feature: tuple[int, ...], rows: tuple[int, ...]
-) -> Float[np.ndarray, "..."]:
-    """The value with axes [batch or 1, pos or 1, *feature]; unnamed heads get zeros that no mask uses."""
+def _aligned(write: Write, feature: tuple[int, ...]) -> Float[np.ndarray, "..."]:
+    """The value as [batch or 1, pos or 1, *feature], with unnamed heads that no mask uses."""
     value = np.asarray(write.value, np.float32)
     if write.heads is not None:
         full = np.zeros((*value.shape[:-2], *feature), np.float32)
@@ -58,6 +58,4 @@ def _aligned(
             full[..., [h for h in range(feature[0]) if h not in write.heads], 0] = 1
         value = full
     extra = value.ndim - len(feature)
-    if extra == 2 and value.shape[1] != rows[1]:  # noqa: PLR2004  prompt values, decoding one token
-        value = np.zeros((rows[0], 1, *feature), np.float32)
     return value.reshape(*value.shape[:extra], *[1] * (2 - extra), *feature)

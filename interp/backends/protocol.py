@@ -1,4 +1,4 @@
-"""What an engine must do: run tokens with resolved edits, decode greedily, unembed, and say who it is.
+"""What an engine must do: run tokens with resolved edits, decode greedily, unembed.
 
 Requirements for a new backend, all of them checked by `interp.backends.selfcheck` at load:
 - values cross this interface as numpy float32, bool or int; padding is the backend's own affair
@@ -76,23 +76,40 @@ class Fired:
 
 @dataclass(frozen=True, eq=False)
 class Forward:
-    """What a forward pass gives: logits, captures ([batch, pos, ...]) and one Fired a write."""
+    """What a forward pass gives: logits, captures ([batch, pos, ...]) and one Fired a write.
 
-    logits: Float[np.ndarray, "..."] | None
+    Logits are [batch, d_vocab] at the last position, [batch, pos, d_vocab] with NaN at padding, or
+    [batch, 0].
+    """
+
+    logits: Float[np.ndarray, "..."]
     captured: Mapping[Site, Float[np.ndarray, "batch pos ..."]]
     fired: tuple[Fired, ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """What greedy decoding gives: each row's new tokens, how many of its decoding passes fed one
+    """What greedy decoding gives: new tokens, passes and one Fired a write.
 
-    back (tokens after its end token included, while its batch went on), and one Fired a write.
+    `passes` counts how many passes fed a token of the row back, those after its end token included
+    while its batch went on.
     """
 
     new_ids: tuple[tuple[int, ...], ...]
     passes: tuple[int, ...]
     fired: tuple[Fired, ...]
+
+
+class Tokenizes(Protocol):
+    """Text to tokens and back."""
+
+    def encode(self, prompts: PromptSet) -> Encoded:
+        """The prompts as this model's tokens."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Tokens as text."""
+        ...
 
 
 class Backend(Protocol):
@@ -110,16 +127,13 @@ class Backend(Protocol):
         """Who this model is."""
         ...
 
+    @property
+    def tokenizer(self) -> Tokenizes:
+        """This model's tokenizer."""
+        ...
+
     def refuse(self, sites: Mapping[SiteName, str]) -> None:
         """Remember why these sites must not be used on this model."""
-        ...
-
-    def encode(self, prompts: PromptSet) -> Encoded:
-        """The prompts as this model's tokens."""
-        ...
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Tokens as text."""
         ...
 
     def forward(
@@ -139,9 +153,7 @@ class Backend(Protocol):
         """Greedy decoding with the writes in force, until each row's end token or the limit."""
         ...
 
-    def unembed(
-        self, hidden: Float[np.ndarray, "n d_model"]
-    ) -> Float[np.ndarray, "n d_vocab"]:
+    def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
         """The logits of residual-stream vectors: the model's own final norm and head."""
         ...
 

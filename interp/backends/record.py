@@ -1,7 +1,8 @@
 """What the self-check found, kept on disk for models that take long to check.
 
 The record is keyed by everything its result depends on: the weights, dtype, attention, device,
-the check itself and the versions of the libraries. A torn record is no record.
+the code of the check and of the backends, and the versions of the libraries. A torn record is no
+record.
 """
 
 import hashlib
@@ -14,10 +15,10 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from interp.backends.protocol import Backend
-from interp.backends.selfcheck import VERSION, Refused, self_check
+from interp.backends.selfcheck import Refused, self_check
 
 SLOW = 2.0  # seconds beyond which a check is worth keeping
-LIBRARIES = ("torch", "transformers", "mlx", "mlx-lm", "numpy", "interp-specs")
+LIBRARIES = ("torch", "transformers", "mlx", "mlx-lm", "numpy")
 
 
 def verified(backend: Backend) -> Backend:
@@ -39,9 +40,16 @@ def verified(backend: Backend) -> Backend:
 
 def _key(backend: Backend) -> str:
     info = backend.info
-    parts = [VERSION, type(backend).__name__, info.fingerprint, info.dtype, info.quantization]
+    parts = [_code(), type(backend).__name__, info.fingerprint, info.dtype, info.quantization]
     parts += [info.attn_implementation, info.device, *map(_version, LIBRARIES)]
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def _code() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _version(library: str) -> str:

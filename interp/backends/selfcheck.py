@@ -17,13 +17,14 @@ from interp.backends.protocol import Backend, Forward, Op, Write
 from interp.errors import DataError, InterpError
 from interp.sites import WITHOUT_LAYER, Site, SiteName
 
-VERSION = 1
 TOLERANCE = {"float32": 2e-4, "float16": 3e-3, "bfloat16": 2e-2}
 LENGTHS = (11, 11, 9)  # two rows alike, for interchange; a shorter one, for padding
 EDITED = 5  # the position that edits are tried at: neither first nor last
+HALF = 0.51  # an attention weight lies between 0 and 1, rounding aside
+APART = 0.01  # weights that differ by less do not tell two heads apart
 CORE: tuple[SiteName, ...] = ("embed", "resid_pre", "resid_post", "final_norm")
 OTHER: tuple[SiteName, ...] = (
-    "attn_out", "mlp_out", "resid_mid", "z", "head_out", "q", "k", "v", "pattern",
+    "attn_out", "mlp_out", "resid_mid", "z", "q", "k", "v", "pattern",
 )  # fmt: skip
 STREAM: tuple[SiteName, ...] = ("resid_pre", "resid_mid", "resid_post")
 EDITABLE = frozenset({*CORE, "attn_out", "mlp_out", "resid_mid", "z", "q", "k", "v"})
@@ -85,7 +86,7 @@ def self_check(backend: Backend) -> Refused:
     for name in (*CORE, *OTHER):
         _note(refused, [name], _uncapturable(Probe(backend, ids, (name,))))
     probe = Probe(backend, ids, tuple(name for name in (*CORE, *OTHER) if name not in refused))
-    for check in (_chain, _readout, _additive, _interchange, _bites, _partition, _clean):
+    for check in (_chain, _readout, _additive, _heads, _interchange, _bites, _partition, _clean):
         for names, reason in check(probe):
             _note(refused, names, reason)
     return refused
@@ -135,25 +136,36 @@ def _readout(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:
     """The last residual stream, unembedded, is the model's own logits."""
     real = _real()
     last = probe.value("resid_post", probe.backend.info.n_layers - 1)[real]
-    assert probe.plain.logits is not None
     error = _apart(probe.backend.unembed(last), probe.plain.logits[real])
     yield ("resid_post",), _beyond(error, probe, "the logits, when unembedded")
 
 
 def _additive(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:
-    """Attention and MLP add to the residual stream what their sites say; heads sum to attention."""
+    """Attention and MLP add to the residual stream what their sites say."""
     if not {"attn_out", "mlp_out"} <= set(probe.sites):
         return
     for layer in range(probe.backend.info.n_layers):
         total = sum(probe.value(name, layer) for name in ("resid_pre", "attn_out", "mlp_out"))
         error = _apart(np.asarray(total), probe.value("resid_post", layer))
         reason = _beyond(error, probe, f"resid_post({layer}) as a sum")
-        yield ("attn_out", "mlp_out", "resid_mid", "head_out"), reason
+        yield ("attn_out", "mlp_out", "resid_mid"), reason
+
+
+def _heads(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:
+    """The heads' contributions sum to what attention adds, but for one constant: its bias."""
+    if not {"z", "attn_out"} <= set(probe.sites):
+        yield ("head_out",), "it is made of z and checked against attn_out, which are refused"
+        return
+    for layer in range(probe.backend.info.n_layers):
+        weights = probe.backend.head_weights(layer)
+        summed = np.einsum("bphe,hed->bpd", probe.value("z", layer), weights)
+        added = probe.value("attn_out", layer)
+        error = _apart(summed + (added - summed)[0, 0], added)
+        yield ("head_out",), _beyond(error, probe, f"attn_out({layer}) when summed over heads")
 
 
 def _interchange(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:
     """The whole stream of row 1 given to row 0 makes row 1's logits; its own changes nothing."""
-    assert probe.plain.logits is not None
     for name in STREAM:
         for site in probe.at_every_layer(name) if name in probe.sites else ():
             own = np.nan_to_num(probe.plain.captured[site])
@@ -162,8 +174,6 @@ def _interchange(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:
             ones = [1.0] * len(own)
             back = probe.edited(site, "replace", own, ones).logits
             swapped = probe.edited(site, "replace", other, ones).logits
-            assert back is not None
-            assert swapped is not None
             yield (name,), _beyond(_apart(back, probe.plain.logits), probe, f"{site} put back")
             error = _apart(swapped[0], probe.plain.logits[1])
             yield (name,), _beyond(error, probe, f"row 1 after interchange at {site}")
@@ -182,8 +192,6 @@ def _bites(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:
 
 def _bite(probe: Probe, site: Site, value: Float[np.ndarray, "batch ..."]) -> str:
     run = probe.edited(site, "add", value, [1.0, 0.0, 1.0])
-    assert run.logits is not None
-    assert probe.plain.logits is not None
     moved = np.abs(run.logits - probe.plain.logits).max(axis=-1) / np.nanmax(
         np.abs(probe.plain.logits)
     )
@@ -192,7 +200,10 @@ def _bite(probe: Probe, site: Site, value: Float[np.ndarray, "batch ..."]) -> st
     if max(np.nanmax(moved[1]), np.nanmax(moved[:, :EDITED])) > probe.tolerance:
         return f"an edit at {site} reaches a row or a position that it does not name"
     for before, kept in run.captured.items():
-        if site.name != "resid_pre" and _apart(kept, probe.plain.captured[before]) > probe.tolerance:
+        if (
+            site.name != "resid_pre"
+            and _apart(kept, probe.plain.captured[before]) > probe.tolerance
+        ):
             return f"an edit at {site} reaches {before}"
     return ""
 
@@ -224,16 +235,15 @@ def _mixture(probe: Probe, a: int, b: int) -> str | None:
     apart = value_a - value_b
     weight = ((mixed - value_b) * apart).sum(-1) / (apart * apart).sum(-1)
     off = np.abs(mixed - value_b - weight[:, None] * apart).max() / np.abs(apart).max()
-    if off > 5 * probe.tolerance or weight.min() < -0.01 or weight.max() > 1.01:
+    if off > 5 * probe.tolerance or np.abs(weight - 0.5).max() > HALF:
         return f"its heads are not the attention's (off by {off:.1e})"
-    return None if np.ptp(weight) < 0.01 else ""
+    return None if np.ptp(weight) < APART else ""
 
 
 def _clean(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:
     """Nothing stays behind: a run after all of this equals the first, bit for bit."""
-    assert probe.plain.logits is not None
     again = probe.backend.forward(probe.ids, logits="all").logits
-    same = again is not None and np.array_equal(again, probe.plain.logits, equal_nan=True)
+    same = np.array_equal(again, probe.plain.logits, equal_nan=True)
     yield ("resid_post",), "" if same else "a plain run differs after edits: something stayed"
 
 

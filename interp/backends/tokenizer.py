@@ -52,7 +52,7 @@ class Tokenizer:
             DataError: a span or an answer that the tokens do not spell exactly, or two BOS.
         """
         rows = []
-        for number, prompt in enumerate(prompts, start=1):
+        for number, prompt in enumerate(prompts.prompts, start=1):
             try:
                 rows.append(self._row(prompt))
             except InterpError as error:

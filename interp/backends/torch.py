@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from torch import Tensor
 
-from interp.backends import checkpoint
+from interp.backends.batching import by_length, for_rows, real_positions, until
 from interp.backends.protocol import Decoded, Fired, Forward, LogitsAt, ModelInfo, Write
 from interp.backends.taps import Taps, blank, finite, merged
 from interp.backends.tokenizer import Tokenizer
@@ -34,12 +33,16 @@ from interp.backends.torch_layout import (
     on_output,
     skipped,
 )
-from interp.encoded import Encoded
-from interp.errors import DataError, NonFiniteError, RequestError
-from interp.prompts import PromptSet
+from interp.backends.torch_loading import describe, load_model
+from interp.errors import RequestError
 from interp.sites import SITE_NAMES, Site, SiteName
 
-HEADS: Mapping[SiteName, str] = {"z": "n_heads", "q": "n_heads", "k": "n_kv_heads", "v": "n_kv_heads"}
+HEADS: Mapping[SiteName, str] = {
+    "z": "n_heads",
+    "q": "n_heads",
+    "k": "n_kv_heads",
+    "v": "n_kv_heads",
+}
 
 
 class TorchArrays:
@@ -67,18 +70,19 @@ class TorchArrays:
 
 
 class TorchBackend:
-    """A causal language model of transformers, its tokenizer, and the lock that guards its hooks."""
+    """A causal language model of transformers, its tokenizer, and the lock around its hooks."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: Tokenizer, fingerprint: str) -> None:
+    def __init__(self, model: Any, tokenizer: Tokenizer, fingerprint: str) -> None:
         """Find the model's modules; nothing is installed in it."""
-        self._model: Any = model.eval().requires_grad_(requires_grad=False)
-        self._tokenizer = tokenizer
+        self._model = model
+        self._model.eval().requires_grad_(requires_grad=False)
+        self.tokenizer = tokenizer
         self._lock = threading.RLock()
         self._engine = TorchArrays(model.device)
-        decoder = model.get_decoder()
+        decoder = self._model.get_decoder()
         self._blocks = blocks(decoder)
         self._norm = child(decoder, FINAL_NORM)
-        self.info = _info(model, len(self._blocks), fingerprint)
+        self.info: ModelInfo = describe(model, len(self._blocks), fingerprint)
         self._keeps = "logits_to_keep" in inspect.signature(type(model).forward).parameters
         self._returns_tuple = self._probe()
 
@@ -92,35 +96,15 @@ class TorchBackend:
             DataError: files missing or torn, keys missing or left over, no tokenizer.
             NonFiniteError: a weight is NaN or infinite.
         """
-        config = checkpoint.read_config(folder)
-        files = checkpoint.weight_files(folder)
-        if config.get("attn_logit_softcapping"):
-            attn_implementation = "eager"  # transformers 4 drops the softcap in sdpa without a word
-        model, report = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=getattr(torch, dtype) if dtype != "checkpoint" else "auto",
-            attn_implementation=attn_implementation,
-            output_loading_info=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,
+        model, fingerprint = load_model(
+            folder, dtype=dtype, attn_implementation=attn_implementation
         )
-        _refuse_mismatch(report, folder)
-        _refuse_non_finite(model, folder)
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(model.to(device), Tokenizer(folder), checkpoint.fingerprint(files))
+        where: Any = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(model.to(where), Tokenizer(folder), fingerprint)
 
     def refuse(self, sites: Mapping[SiteName, str]) -> None:
         """Remember why these sites must not be used on this model."""
         self.info = replace(self.info, refused={**self.info.refused, **sites})
-
-    def encode(self, prompts: PromptSet) -> Encoded:
-        """The prompts as this model's tokens."""
-        return self._tokenizer.encode(prompts)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Tokens as text."""
-        return self._tokenizer.decode(ids)
 
     def forward(
         self,
@@ -144,16 +128,18 @@ class TorchBackend:
         new: dict[int, tuple[int, ...]] = {}
         passes = [0] * len(ids)
         fired: list[list[Fired]] = [[] for _ in writes]
-        for rows in _by_length(ids):
+        for rows in by_length(ids):
             batch = [ids[row] for row in rows]
-            own = [_for_rows(write, rows, len(batch[0])) for write in writes]
+            own = [for_rows(write, rows, len(batch[0])) for write in writes]
             decoded = self._generate_even(batch, own, max_new_tokens)
             new.update(zip(rows, decoded.new_ids, strict=True))
             for row, count in zip(rows, decoded.passes, strict=True):
                 passes[row] = count
             for parts, one in zip(fired, decoded.fired, strict=True):
                 parts.append(one)
-        return Decoded(tuple(new[row] for row in range(len(ids))), tuple(passes), tuple(map(merged, fired)))
+        return Decoded(
+            tuple(new[row] for row in range(len(ids))), tuple(passes), tuple(map(merged, fired))
+        )
 
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
         """The model's own forward with every layer skipped: norm, head, softcap and scaling."""
@@ -171,7 +157,7 @@ class TorchBackend:
     def hidden_states(
         self, ids: Sequence[Sequence[int]]
     ) -> Sequence[Float[np.ndarray, "batch pos d_model"]]:
-        """transformers' `output_hidden_states`: right while nothing is edited, which is all we ask."""
+        """What `output_hidden_states` says: right while nothing is edited, which is all we ask."""
         padded, real = self._padded(ids)
         with self._lock, torch.no_grad():
             out = self._model(input_ids=padded, use_cache=False, output_hidden_states=True)
@@ -185,7 +171,8 @@ class TorchBackend:
 
     def close(self) -> None:
         """Drop the weights."""
-        self._model, self._blocks, self._norm = None, (), None
+        self._model, self._blocks = None, ()
+        del self._norm
 
     def _refuse_closed(self) -> None:
         if self._model is None:
@@ -193,27 +180,20 @@ class TorchBackend:
 
     def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Bool[np.ndarray, "batch pos"]]:
         self._refuse_closed()
-        lengths = np.array([len(row) for row in ids])
-        if not lengths.all() or lengths.max() > self.info.max_length:
-            raise RequestError(
-                "every row has a token and fits the model",
-                expected=f"1 to {self.info.max_length} tokens",
-                received=f"{lengths.min()} to {lengths.max()}",
-            )
-        real = np.arange(lengths.max())[None] < lengths[:, None]
+        real = real_positions(ids, self.info.max_length)
         padded = torch.zeros(real.shape, dtype=torch.long)
         padded[torch.from_numpy(real)] = torch.tensor([i for row in ids for i in row])
         return padded.to(self._model.device), real
 
     def _logits(
         self, ids: Tensor, real: Bool[np.ndarray, "batch pos"], which: LogitsAt
-    ) -> Float[np.ndarray, "..."] | None:
+    ) -> Float[np.ndarray, "..."]:
         last = real.sum(axis=1) - 1
         kept = np.unique(last) if which == "last" else np.arange(real.shape[1])
         asked = {"logits_to_keep": torch.from_numpy(kept).to(ids.device)} if self._keeps else {}
         out = self._engine.numpy(self._model(input_ids=ids, use_cache=False, **asked).logits)
         if which == "none":
-            return None
+            return out[:, :0, 0]
         if which == "last":
             at = np.searchsorted(kept, last) if self._keeps else last
             out = out[np.arange(len(out)), at]
@@ -226,7 +206,7 @@ class TorchBackend:
         padded, real = self._padded(ids)
         steps: list[Tensor] = []
         done = torch.zeros(len(ids), dtype=torch.bool)
-        end = torch.tensor(sorted(self._tokenizer.end_ids), dtype=torch.long)
+        end = torch.tensor(sorted(self.tokenizer.end_ids), dtype=torch.long)
         past, step, shown = None, padded, real
         with self._session(writes, (), [write.mask for write in writes], real) as taps:
             while len(steps) < max_new_tokens and not done.all():
@@ -239,7 +219,9 @@ class TorchBackend:
                 taps.move_to([write.generated[:, None] for write in writes], shown)
         new = torch.stack(steps, dim=1).tolist()
         passes = (len(steps) - 1,) * len(ids)
-        return Decoded(tuple(_until(row, self._tokenizer.end_ids) for row in new), passes, taps.fired())
+        return Decoded(
+            tuple(until(row, self.tokenizer.end_ids) for row in new), passes, taps.fired()
+        )
 
     def _installers(self, taps: Taps) -> Iterator[Install]:
         """What to install, in the order in which a pass meets the sites of one module."""
@@ -257,7 +239,7 @@ class TorchBackend:
         if name not in HEADS:
             return tap
         n_heads = getattr(self.info, HEADS[name])
-        return lambda value: tap(value.unflatten(-1, (n_heads, -1))).flatten(-2)
+        return lambda value: tap(value.view(*value.shape[:-1], n_heads, -1)).flatten(-2)
 
     def _probe(self) -> bool:
         """Whether this family's layers return tuples: seen in a pass over one token."""
@@ -266,7 +248,9 @@ class TorchBackend:
         handle = layer.register_forward_hook(lambda *args: seen.append(isinstance(args[2], tuple)))
         try:
             with torch.no_grad():
-                self._model(input_ids=torch.zeros((1, 1), dtype=torch.long, device=self._model.device))
+                self._model(
+                    input_ids=torch.zeros((1, 1), dtype=torch.long, device=self._model.device)
+                )
         finally:
             handle.remove()
         return seen == [True]
@@ -314,76 +298,3 @@ class TorchBackend:
                 received=self.info.refused[site.name],
                 where=self.info.family,
             )
-
-
-def _info(model: PreTrainedModel, n_layers: int, fingerprint: str) -> ModelInfo:
-    config: Any = model.config.get_text_config()
-    n_heads = config.num_attention_heads
-    attention = str(config._attn_implementation)
-    return ModelInfo(
-        family=str(config.model_type),
-        n_layers=n_layers,
-        n_heads=n_heads,
-        n_kv_heads=getattr(config, "num_key_value_heads", None) or n_heads,
-        d_model=config.hidden_size,
-        d_head=getattr(config, "head_dim", None) or config.hidden_size // n_heads,
-        d_vocab=config.vocab_size,
-        max_length=config.max_position_embeddings,
-        dtype=str(model.dtype).removeprefix("torch."),
-        quantization="",
-        attn_implementation=attention,
-        device=str(model.device),
-        fingerprint=fingerprint,
-    )
-
-
-def _refuse_mismatch(report: Mapping[str, Any], folder: Path) -> None:
-    wrong = {
-        kind: sorted(map(str, report.get(f"{kind}_keys") or ()))
-        for kind in ("missing", "unexpected", "mismatched")
-    }
-    if any(wrong.values()):
-        raise DataError(
-            "the weights are not those of this config",
-            expected="every weight of the model in the checkpoint, and no other",
-            received="; ".join(f"{kind}: {', '.join(keys[:3])}" for kind, keys in wrong.items() if keys),
-            where=str(folder),
-        )
-
-
-def _refuse_non_finite(model: PreTrainedModel, folder: Path) -> None:
-    for name, weight in model.named_parameters():
-        if not bool(torch.isfinite(weight).all()):
-            raise NonFiniteError(
-                "a weight is NaN or infinite", where=f"{folder} · {name}", hint="fetch it again"
-            )
-
-
-def _by_length(ids: Sequence[Sequence[int]]) -> list[list[int]]:
-    groups: dict[int, list[int]] = {}
-    for row, tokens in enumerate(ids):
-        groups.setdefault(len(tokens), []).append(row)
-    return list(groups.values())
-
-
-def _for_rows(write: Write, rows: list[int], length: int) -> Write:
-    """The part of a write that concerns these rows, which all have this length."""
-    feature = 2 if write.site.name in HEADS else 1
-    value = write.value
-    if value.ndim > feature:
-        value = value[rows] if value.ndim == feature + 1 else value[rows, :length]
-    return replace(
-        write,
-        value=value,
-        alpha=write.alpha[rows],
-        mask=write.mask[rows, :length],
-        generated=write.generated[rows],
-    )
-
-
-def _until(ids: Sequence[int], end: frozenset[int]) -> tuple[int, ...]:
-    """The tokens up to and including the first end token."""
-    for place, token in enumerate(ids):
-        if token in end:
-            return tuple(ids[: place + 1])
-    return tuple(ids)

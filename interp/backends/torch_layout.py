@@ -60,8 +60,12 @@ class Block:
         """The module whose output is the site of that name."""
         if name in ("q", "k", "v"):
             return child(self.attention, (f"{name}_proj",))
-        writers = {"attn_out": self.adds_attention, "mlp_out": self.adds_mlp}
-        return writers.get(name, self.layer)
+        writers = {
+            "attn_out": self.adds_attention,
+            "mlp_out": self.adds_mlp,
+            "resid_post": self.layer,
+        }
+        return writers[name]
 
 
 class Between:
@@ -74,7 +78,7 @@ class Between:
     def __init__(self, tap: Tap) -> None:
         """Remember what wants to see the value."""
         self._tap = tap
-        self._entered: Tensor | None = None
+        self._entered: Tensor
 
     def before(self, entered: Tensor) -> Tensor:
         """Called with the layer's input."""
@@ -160,11 +164,11 @@ def skipped(layers: Sequence[nn.Module], returns_tuple: bool) -> Iterator[None]:
 
     try:
         for layer in layers:
-            layer.forward = identity  # type: ignore[method-assign]
+            layer.forward = identity
         yield
     finally:
         for layer, forward in reversed(list(zip(layers, saved, strict=True))):
             if forward is None:
                 layer.__dict__.pop("forward", None)
             else:
-                layer.forward = forward  # type: ignore[method-assign]
+                layer.forward = forward
