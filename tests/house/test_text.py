@@ -9,6 +9,7 @@ import pytest
 OF_A_MACHINE = re.compile(r"(?<![\w.-])/(?:work|root|Users)/|/tmp/\w|\.\./shared(?!/datasets)")
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)#\s]+)[^)]*\)")
 SHOWN = re.compile(r"`(specs/[\w/]+\.py)`[^\n]*\n+```python\n(.*?)```", re.DOTALL)
+CAUGHT = re.compile(r"`((?:specs|tests)/[\w/]+\.py)`\s+`(test_\w+)`")
 COMMAND = re.compile(r"^(?:\$ )?make (\w+)", re.MULTILINE)
 
 
@@ -106,3 +107,10 @@ def test_links_between_documents_lead_somewhere(ours):
     pages = [path for path in ours if path.suffix == ".md"]
     links = [(page, target) for page in pages for target in LINK.findall(page.read_text())]
     assert [f"{page.name}: {to}" for page, to in links if not (page.parent / to).exists()] == []
+
+
+def test_every_mended_bug_names_a_spec_that_exists(root):
+    page = (root / "BUGFIX.md").read_text()
+    named = CAUGHT.findall(page)
+    assert len(named) >= page.count("**Now caught by:**") > 0
+    assert [one for one in named if f"def {one[1]}(" not in (root / one[0]).read_text()] == []
