@@ -27,7 +27,7 @@ SHAPED = $(shell grep -rl --include='*.py' --exclude-dir=backends '^from jaxtypi
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts findings slow oldest on-oldest full clean
+.PHONY: help setup specs test lint format unit contracts findings slow oldest on-oldest readme full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -67,6 +67,11 @@ on-oldest: $(READY)
 build/oldest.txt: constraints.txt .ci/oldest.txt
 	@mkdir -p build
 	@awk -F== 'NR == FNR { ours[$$1] = 1; print; next } !($$1 in ours)' .ci/oldest.txt constraints.txt > $@
+
+readme: $(READY) ## rewrite what the first page quotes: its spec, and the output of a real run
+	@mkdir -p build
+	COLUMNS=100 $(BIN)/pytest specs -k llama --no-header > build/run.txt || { cat build/run.txt; exit 1; }
+	$(BIN)/python .ci/readme.py build/run.txt
 
 full: test slow oldest ## everything there is
 
