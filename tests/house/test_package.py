@@ -1,5 +1,6 @@
 """What is installed: its weight when imported, its entry points, the files of its wheel."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -23,6 +24,22 @@ def pins(path):
     """The versions a constraints file fixes, by name."""
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
     return dict(line.split("==") for line in lines)
+
+
+def imported(source):
+    """The top-level names of everything a text imports from others."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            found.add(node.module.partition(".")[0])
+    return found - sys.stdlib_module_names - {"interp"}
+
+
+def names(requirements):
+    """Requirements without their versions."""
+    return {NAME.match(one)[0] for one in requirements}
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +82,19 @@ def test_the_wheel_holds_nothing_else(wheel):
 
 def test_everything_we_ask_for_is_pinned(root, project):
     extras = project["project"]["optional-dependencies"].values()
-    asked = {NAME.match(name)[0] for name in sum(extras, project["project"]["dependencies"])}
+    asked = names(sum(extras, project["project"]["dependencies"]))
     assert asked - {"interp-specs"} <= pins(root / "constraints.txt").keys()
+
+
+def test_everything_we_import_is_asked_for(root, project):
+    asked = names(project["project"]["dependencies"])
+    optional = {"torch", "transformers", "tokenizers", "mlx", "mlx_lm", "xdist"}
+    used = {name for path in (root / "interp").rglob("*.py") for name in imported(path.read_text())}
+    assert used - optional <= asked
+
+
+def test_an_import_is_seen():
+    assert imported("import os, a.b\nfrom c.d import e\ndef f():\n    import g") == {"a", "c", "g"}
 
 
 def test_the_oldest_versions_are_within_what_we_claim(root, project):
