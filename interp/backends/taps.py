@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 
 from interp.backends import arithmetic
 from interp.backends.protocol import Fired, Write
-from interp.errors import NonFiniteError
+from interp.errors import NonFiniteError, RequestError
 from interp.sites import Site
 
 Array = Any  # an engine's own array type
@@ -52,7 +52,7 @@ class Taps:
 
     def __init__(self, writes: Sequence[Write], capture: Sequence[Site], engine: Engine) -> None:
         """Remember what is wanted; nothing is installed yet."""
-        self.captured: dict[Site, Float[np.ndarray, "batch pos ..."]] = {}
+        self._captured: dict[Site, Float[np.ndarray, "batch pos ..."]] = {}
         self._writes = tuple(writes)
         self._capture = frozenset(capture)
         self._engine = engine
@@ -82,8 +82,23 @@ class Taps:
                 value = self._written(number, value)
         if site in self._capture:
             array = finite(self._engine.numpy(value), str(site), self._real)
-            self.captured[site] = blank(array, self._real)
+            self._captured[site] = blank(array, self._real)
         return value
+
+    def all_captured(self) -> dict[Site, Float[np.ndarray, "batch pos ..."]]:
+        """Every site that was to be captured.
+
+        Raises:
+            RequestError: the pass never reached one of them.
+        """
+        missed = self._capture - set(self._captured)
+        if missed:
+            raise RequestError(
+                "a site was never reached",
+                received=", ".join(sorted(map(str, missed))),
+                hint="a compiled model hides its modules: load it uncompiled",
+            )
+        return self._captured
 
     def fired(self) -> tuple[Fired, ...]:
         """What each write did in this call."""

@@ -118,8 +118,7 @@ class TorchBackend:
         padded, real = self._padded(ids)
         with self._session(writes, capture, [write.mask for write in writes], real) as taps:
             out = self._logits(padded, real, logits)
-        captured = {site: taps.captured[site] for site in capture}
-        return Forward(out, captured, taps.fired())
+        return Forward(out, taps.all_captured(), taps.fired())
 
     def generate(
         self, ids: Sequence[Sequence[int]], writes: Sequence[Write] = (), *, max_new_tokens: int

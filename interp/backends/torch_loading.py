@@ -35,12 +35,13 @@ def load_model(
         attn_implementation = "eager"  # transformers 4 drops the softcap in sdpa without a word
     loader: Any = AutoModelForCausalLM
     try:
-        with _no_progress_bar():
+        with _quiet():
             model, report = loader.from_pretrained(
                 folder,
                 dtype=DTYPES.get(dtype, "auto"),
                 attn_implementation=attn_implementation,
                 output_loading_info=True,
+                ignore_mismatched_sizes=True,  # reported, then refused below
                 local_files_only=True,
                 trust_remote_code=False,
                 use_safetensors=True,
@@ -76,20 +77,23 @@ def describe(model: PreTrainedModel, n_layers: int, fingerprint: str) -> ModelIn
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    bars: Any = logging
-    shown = bars.is_progress_bar_enabled()
-    bars.disable_progress_bar()
+def _quiet() -> Iterator[None]:
+    """No progress bar and no load report: what is wrong is raised here, with its name."""
+    words: Any = logging
+    bars, level = words.is_progress_bar_enabled(), words.get_verbosity()
+    words.disable_progress_bar()
+    words.set_verbosity_error()
     try:
         yield
     finally:
-        if shown:
-            bars.enable_progress_bar()
+        words.set_verbosity(level)
+        if bars:
+            words.enable_progress_bar()
 
 
 def _refuse_mismatch(report: Mapping[str, Any], folder: Path) -> None:
     kinds = ("missing", "unexpected", "mismatched")
-    wrong = {kind: sorted(map(str, report.get(f"{kind}_keys") or ())) for kind in kinds}
+    wrong = {kind: _names(report.get(f"{kind}_keys")) for kind in kinds}
     if any(wrong.values()):
         raise DataError(
             "the weights are not those of this config",
@@ -97,6 +101,10 @@ def _refuse_mismatch(report: Mapping[str, Any], folder: Path) -> None:
             received="; ".join(f"{kind}: {', '.join(ks[:3])}" for kind, ks in wrong.items() if ks),
             where=str(folder),
         )
+
+
+def _names(keys: Any) -> list[str]:
+    return sorted(str(key[0] if isinstance(key, tuple) else key) for key in keys or ())
 
 
 def _refuse_non_finite(model: PreTrainedModel, folder: Path) -> None:
