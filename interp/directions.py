@@ -55,9 +55,10 @@ class Direction:
     def random(self, n: int, *, seed: int) -> tuple["Direction", ...]:
         """`n` isotropic random directions of the same norm: what any push of that size does."""
         draws = np.random.default_rng(seed).normal(size=(n, len(self.vector)))
-        return tuple(self._like(draw, "random") for draw in draws)
+        return tuple(self.like(draw, "random") for draw in draws)
 
-    def _like(self, vector: Float[np.ndarray, " d_model"], found: str) -> "Direction":
+    def like(self, vector: Float[np.ndarray, " d_model"], found: str) -> "Direction":
+        """Another vector at this one's site, scaled to this one's norm."""
         scaled = vector * (self.norm / np.linalg.norm(vector))
         return replace(self, vector=scaled.astype(np.float32), found=found)
 
@@ -83,12 +84,18 @@ class Contrast:
         Where the two kinds lie far apart, every shuffle keeps a share of the contrast, with either
         sign; scaled to the full norm it is then nearly the direction itself or its opposite.
         """
+        vectors = self._shuffles(n, seed)
+        return tuple(self.direction.like(vector, "label-shuffled") for vector in vectors)
+
+    def shuffled_norms(self, n: int, *, seed: int) -> Float[np.ndarray, " n"]:
+        """The norms that mean differences of shuffled labels have by chance."""
+        return np.asarray(np.linalg.norm(self._shuffles(n, seed), axis=1))
+
+    def _shuffles(self, n: int, seed: int) -> Float[np.ndarray, "n d_model"]:
         pool = np.concatenate([self.positive, self.negative])
-        rng = np.random.default_rng(seed)
+        rng, cut = np.random.default_rng(seed), len(self.positive)
         orders = [rng.permutation(len(pool)) for _ in range(n)]
-        cut = len(self.positive)
-        vectors = [_mean(pool[order[:cut]]) - _mean(pool[order[cut:]]) for order in orders]
-        return tuple(self.direction._like(vector, "label-shuffled") for vector in vectors)  # noqa: SLF001
+        return np.stack([_mean(pool[order[:cut]]) - _mean(pool[order[cut:]]) for order in orders])
 
     def within(self, n: int, *, seed: int) -> tuple[Direction, ...]:
         """`n` random directions with the covariance of the data inside each kind, at its norm.
@@ -99,7 +106,7 @@ class Contrast:
         parts = [part - _mean(part) for part in (self.positive, self.negative)]
         residuals = np.concatenate(parts)
         weights = np.random.default_rng(seed).normal(size=(n, len(residuals)))
-        return tuple(self.direction._like(w @ residuals, "within-kind") for w in weights)  # noqa: SLF001
+        return tuple(self.direction.like(w @ residuals, "within-kind") for w in weights)
 
     def agreement(self, *, seed: int) -> float:
         """The cosine of the directions of two disjoint halves: near 1 where the data suffice."""

@@ -9,9 +9,9 @@ from interp.edits import patch
 from interp.models import Model
 from interp.positions import Position
 from interp.prompts import PromptSet
-from interp.runs import run
+from interp.runs import Run, run
 from interp.sites import layer_pairs, resid_post, resid_pre
-from interp.sweeps import sweep
+from interp.sweeps import Metric, sweep
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -41,13 +41,23 @@ class Rescues:
         return np.asarray(self.correct[self.pairs.index(pair)])
 
 
+def right_answer(patched: Run) -> Bool[np.ndarray, " batch"]:
+    """Whether the likeliest next token begins an answer."""
+    return patched.correct
+
+
 def back_patch(
-    model: Model, prompts: PromptSet, *, donors: PromptSet, at: str | Position
+    model: Model,
+    prompts: PromptSet,
+    *,
+    donors: PromptSet,
+    at: str | Position,
+    read: Metric = right_answer,
 ) -> Rescues:
     """Every back-patch: the donor's output of block `late` as the prompt's input of block `early`.
 
     With the prompts as their own donors this is back-patching; with other prompts as donors it is
-    the null that has the same tries.
+    the null that has the same tries. `read` says of a run which prompts count as rescued.
 
     Source:  Biran et al. 2024, "Hopping Too Late", arXiv:2406.12775v2.
     Differs: the input of block 0, the embedding, is among the targets.
@@ -61,4 +71,4 @@ def back_patch(
     variants = [
         (patch(resid_pre(early), given[resid_post(late), at], at=at),) for early, late in pairs
     ]
-    return Rescues(pairs, sweep(model, prompts, variants, read=lambda run: run.correct).values)
+    return Rescues(pairs, sweep(model, prompts, variants, read=read).values)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from interp.backends.protocol import Fired, Write
 from interp.edits import Edit
@@ -81,6 +81,11 @@ class Run:
         raise RequestError("this run kept other logits", received=f"logits_at={self.logits_at}")
 
     @property
+    def likeliest(self) -> Int[np.ndarray, " batch"]:
+        """The likeliest next token of each prompt."""
+        return np.asarray(self.next_logits.argmax(axis=-1))
+
+    @property
     def correct(self) -> Bool[np.ndarray, " batch"]:
         """Whether the likeliest next token begins an answer of its prompt.
 
@@ -110,7 +115,7 @@ class Run:
             for prompt in self.prompts.prompts
         ]
         frame = pd.DataFrame(rows)
-        frame["next_id"] = self.next_logits.argmax(axis=-1)
+        frame["next_id"] = self.likeliest
         if all(self.encoded.answers):
             frame["correct"] = self.correct
         return frame

@@ -47,6 +47,7 @@ class Freeing:
         self, fixturedef: pytest.FixtureDef[Any], request: Any
     ) -> Generator[None, Any, Any]:
         """Remember which model is loaded."""
+        __tracebackhide__ = True
         value = yield
         if uses_ours({"model": [fixturedef]}, fixturedef.argname):
             with suppress(TypeError):  # a value that cannot be referred to weakly is not watched
@@ -108,13 +109,16 @@ def _name(holder: object) -> str:
 
 
 def _warn(model: str, holders: list[str], item: pytest.Item) -> None:
-    """Say so, and never more: nothing that was measured depends on it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", ModelNotFreedWarning)
-        message = f"model {model!r} was closed but is held by {', '.join(holders)}"
-        warnings.warn_explicit(
-            ModelNotFreedWarning(message), None, str(item.path), item.location[1] or 0
-        )
+    """Say so, unless it is filtered, and never raise: nothing that was measured depends on it."""
+    warning = ModelNotFreedWarning(
+        f"model {model!r} was closed but is held by {', '.join(holders)}"
+    )
+    try:
+        item.warn(warning)
+    except ModelNotFreedWarning:  # -W error
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", ModelNotFreedWarning)
+            item.warn(warning)
 
 
 def _trim() -> None:

@@ -48,6 +48,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _reader(path: Path) -> "Callable[[], PromptSet]":
     def read() -> "PromptSet":
+        __tracebackhide__ = True
         from interp.prompts import PromptSet  # noqa: PLC0415  numpy, only where prompts are used
 
         return PromptSet.from_file(path)

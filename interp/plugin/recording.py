@@ -86,7 +86,7 @@ class Recorder:
     def loaded(self, live: Live) -> None:
         """Write down that a model was loaded; the contracts it failed elsewhere count here too."""
         self.live = live
-        self._note("model_load", {"model": live.id, "seconds": live.seconds})
+        self._note("model_load", asdict(live) | {"model": live.id})
 
     def freed(self, model: str, held_by: Sequence[str]) -> None:
         """Write down that a model was given back, and what still holds it."""

@@ -39,6 +39,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Refuse a spec that cannot be recorded, has no model, or rests on a contract that failed."""
+    __tracebackhide__ = True
     spec = spec_of(item)
     if spec is None:
         return
@@ -55,6 +56,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Refuse a finding that ends well without having measured anything."""
+    __tracebackhide__ = True
     result = yield
     spec = spec_of(item)
     if spec is not None and spec.case.role == "finding" and not _values(item):
@@ -89,6 +91,7 @@ def pytest_runtest_makereport(
 
 def _refuse_missing(item: pytest.Item, spec: Spec) -> None:
     """A required model that is not here: an error for its first spec, a skip for the others."""
+    __tracebackhide__ = True
     setting = item.config.stash[SETTING]
     reasons = {one.spec.id: one.reason for one in setting.selection.chosen if not one.here.present}
     model = spec.case.model

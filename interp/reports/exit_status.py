@@ -78,7 +78,8 @@ def _incomplete(record: RunRecord | None, session: Session) -> str:
 
 def _claims(record: RunRecord | None, session: Session) -> str:
     ends = record.ends if record else ()
-    failed = sum(end.verdict == "fails" and not end.accepted for end in ends)
+    claims = [end for end in ends if end.case.role in {"finding", "spec"}]
+    failed = sum(end.verdict == "fails" and not end.accepted for end in claims)
     if failed:
         return f"{count(failed, 'claim')} {'does' if failed == 1 else 'do'} not hold"
     return count(session.other_failures, "test") + " failed" if session.other_failures else ""

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from interp.errors import DataError
 from interp.reports.journal import SCHEMA
-from interp.reports.values import Value
+from interp.reports.values import Identity, Value
 from interp.reports.verdicts import Verdict
 
 Role = Literal["contract", "calibration", "finding", "spec"]
@@ -45,6 +45,7 @@ class Load:
 
     model: str
     seconds: float
+    identity: Identity
     writer: str
 
 

@@ -1,6 +1,7 @@
 """The summary of a run as lines of text: per model what was measured and what it says."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
 from typing import Final, NamedTuple
 
 from interp.reports.record import Case, End, Role, RunRecord
@@ -15,7 +16,8 @@ OF_MANY: Final = {
     "accepted: does not hold": "accepted: do not hold",
 }
 COLUMNS: Final = ("spec", "metric", "value", "interval", "n", "verdict")
-NARROWEST: Final = 12
+TO_THE_RIGHT: Final = ("value", "n")
+NARROWEST: Final = 10
 
 
 class Row(NamedTuple):
@@ -78,12 +80,13 @@ def _ends(record: RunRecord) -> list[End]:
 def _heading(record: RunRecord, model: str | None) -> str:
     if model is None:
         return "specs without a model"
-    known = next((value.model for value in record.values if value.model_id == model), None) or {}
+    loads = [load for load in record.loads if load.model == model]
+    known = loads[0].identity if loads else {}
     said = [
         str(known[key]) for key in ("dtype", "backend", "attn_implementation") if known.get(key)
     ]
-    loads = [seconds(load.seconds) for load in record.loads if load.model == model]
-    said += [f"loaded in {', '.join(loads)}"] if loads else []
+    took = ", ".join(seconds(load.seconds) for load in loads)
+    said += [f"loaded in {took}"] if took else []
     return plain(f"{model} ({', '.join(said)})" if said else model)
 
 
@@ -106,18 +109,28 @@ def _row(value: Value, spec: str, verdict: str) -> Row:
 
 
 def _table(rows: Sequence[Row], width: int) -> Iterator[str]:
-    """The rows in columns; the longer column of names gives way where the terminal is narrow."""
+    """The rows in columns that fit: the longer names give way, then the interval, then n."""
     every = [Row(*COLUMNS), *rows]
-    sizes = [max(len(row[column]) for row in every) for column in range(len(COLUMNS))]
-    while sum(sizes) + 2 * (len(sizes) - 1) > width and max(sizes[:2]) > NARROWEST:
-        sizes[sizes.index(max(sizes[:2]))] -= 1
-    right = {2, 4}
+    for left_out in ((), ("interval",), ("interval", "n")):
+        shown = [column for column, name in enumerate(COLUMNS) if name not in left_out]
+        sizes = _sizes(every, shown, width)
+        if sum(sizes) + 2 * (len(sizes) - 1) <= width:
+            break
     for row in every:
         cells = (
-            clip(cell, size).rjust(size) if column in right else squeeze(cell, size).ljust(size)
-            for column, (cell, size) in enumerate(zip(row, sizes, strict=True))
+            clip(row[column], size).rjust(size)
+            if COLUMNS[column] in TO_THE_RIGHT
+            else squeeze(row[column], size).ljust(size)
+            for column, size in zip(shown, sizes, strict=True)
         )
         yield clip("  ".join(cells).rstrip(), width)
+
+
+def _sizes(rows: Sequence[Row], shown: Sequence[int], width: int) -> list[int]:
+    sizes = [max(len(row[column]) for row in rows) for column in shown]
+    while sum(sizes) + 2 * (len(sizes) - 1) > width and max(sizes[:2]) > NARROWEST:
+        sizes[sizes.index(max(sizes[:2]))] -= 1
+    return sizes
 
 
 def _folded(ends: Sequence[End]) -> Iterator[str]:
@@ -148,4 +161,5 @@ def _reasons(ends: Sequence[End], width: int) -> Iterator[str]:
             seen.setdefault(f"{word_for(end)}: {end.reason}", []).append(end.case)
     for reason, cases in seen.items():
         more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
-        yield clip(f"  {cases[0].spec_id}{more} {reason}", width)
+        line = plain(f"{cases[0].spec_id}{more} {reason}")
+        yield from wrap(line, width, initial_indent="  ", subsequent_indent="    ", max_lines=3)

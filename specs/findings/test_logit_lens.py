@@ -15,9 +15,7 @@ import pytest
 from interp import logit_lens
 from interp.stats import proportion, sign_test, trend
 
-pytestmark = [
-    pytest.mark.finding("logit-lens.paris", version=1, source="Cross-Model Plan V2, test 0.2")
-]
+SOURCE = "Experimental Plan V2: Cross-Model Interpretability Study, 2025-12-27, test 0.2"
 
 
 @pytest.fixture
@@ -26,6 +24,7 @@ def lens(model, country_capitals):
     return logit_lens(model, country_capitals.only(split="test"))
 
 
+@pytest.mark.finding("logit-lens.answer-on-top", version=1, source=SOURCE)
 def test_the_answer_is_on_top_after_the_last_block_and_not_after_the_first(lens, measured):
     final = measured("final_top1", proportion(lens.top1[:, -1]).needs(50))
     early = measured("first_block_top1", proportion(lens.top1[:, 1]))
@@ -33,12 +32,14 @@ def test_the_answer_is_on_top_after_the_last_block_and_not_after_the_first(lens,
     assert early.high < 0.1
 
 
+@pytest.mark.finding("logit-lens.generic-early", version=1, source=SOURCE)
 def test_the_early_lens_is_generic_and_the_late_one_is_not(lens, measured):
     early = measured("commonest_token_share", float(lens.commonest[1]), depth="first block")
     late = measured("commonest_token_share", float(lens.commonest[-1]), depth="last block")
     assert early > 0.5 > late
 
 
+@pytest.mark.finding("logit-lens.rank-falls", version=1, source=SOURCE)
 def test_the_rank_of_the_answer_falls_with_depth(lens, measured):
     falls = sign_test(trend(lens.ranks), tail="less")
     measured("median_rank_first_block", float(sorted(lens.ranks[:, 1])[len(lens.ranks) // 2]))

@@ -6,8 +6,9 @@ size, so 100 random directions of the same norm are pushed along as well, and th
 beat the best of them on the same prompts.
 
 Source:  Arditi et al. 2024, arXiv:2406.11717, activation addition with c = -1.
-Differs: next token instead of a judged answer; one layer, chosen on the training requests; the
-         rank in a null of 100 and an exact McNemar test against its strongest member.
+Differs: next token instead of a judged answer; one layer, chosen on the training requests as the
+         one where the direction outdoes random ones most; the rank in a null of 100 and an exact
+         McNemar test against its strongest member.
 """
 
 import numpy as np
@@ -21,12 +22,17 @@ pytestmark = [pytest.mark.finding("refusal.direction", version=1, source="arXiv:
 
 @pytest.fixture
 def found(model, refusal):
-    """What harmful and harmless requests leave at the layer that undoes most training refusals."""
+    """The contrast at the layer where it outdoes random directions most, on training requests."""
     train = refusal.only(split="train", language="en")
     harmful, harmless = train.only(kind="harmful"), train.only(kind="harmless")
+
+    def outdoes(one):
+        by_chance = [refused(model, harmful, push).mean() for push in one.random(5, seed=1)]
+        return np.mean(by_chance) - refused(model, harmful, one).mean()
+
     sites = [resid_post(layer) for layer in model.layers]
-    each = [contrast(model, harmful, harmless, site=site) for site in sites]
-    return min(each, key=lambda one: refused(model, harmful, one.direction).mean())
+    each = [contrast(model, harmful, harmless, site=site).direction for site in sites]
+    return max(each, key=outdoes)
 
 
 def refused(model, prompts, direction):
@@ -37,8 +43,8 @@ def refused(model, prompts, direction):
 def test_the_direction_degrades_refusal_more_than_random_ones(model, refusal, found, measured):
     asked = refusal.only(split="test", language="en", kind="harmful")
     measured("refused", proportion(run(model, asked).correct).needs(50))
-    left = refused(model, asked, found.direction)
-    null = np.array([refused(model, asked, one) for one in found.direction.random(100, seed=0)])
+    left = refused(model, asked, found)
+    null = np.array([refused(model, asked, one) for one in found.random(100, seed=0)])
     measured("refused_without_direction", proportion(left))
     measured("refused_without_random", float(np.median(null.mean(axis=1))), n=len(null))
     rank = rank_in_null(left.mean(), null.mean(axis=1), tail="less")

@@ -1,0 +1,43 @@
+"""The back-patching instrument fires on a planted effect and stays quiet on a null.
+
+Planted: what counts as rescued is what one known back-patch makes the model say, so a grid that
+finds patches must rescue every prompt at that pair. Null: one stranger's vector against another's,
+through the same grid and the same choice of a pair, is no finding.
+
+Source: positive control for Biran et al. 2024, "Hopping Too Late", arXiv:2406.12775v2.
+"""
+
+import pytest
+
+from interp import back_patch, patch, resid_post, resid_pre, run
+from interp.stats import halves, mcnemar
+
+pytestmark = [pytest.mark.calibration]
+
+
+@pytest.fixture
+def prompts(model, two_hop):
+    """Two-hop prompts in the wording for development; their answers play no part."""
+    return two_hop.only(split="dev", kind="state")
+
+
+def test_a_planted_rescue_is_found_where_it_was_planted(model, prompts):
+    late, plain = model.layer("last"), run(model, prompts, capture=[resid_post(model.n_layers - 1)])
+    given = plain[resid_post(late), "e1"]
+    planted = run(model, prompts, patch(resid_pre(0), given, at="e1")).likeliest
+    open_to_it = prompts.where(planted != plain.likeliest, at_least=20)
+    wanted = planted[planted != plain.likeliest]
+    found = back_patch(
+        model, open_to_it, donors=open_to_it, at="e1", read=lambda one: one.likeliest == wanted
+    )
+    assert found.by((0, late)).all()
+    assert found.best(found.any) == (0, late)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_stranger_s_vector_against_another_s_is_no_finding(model, prompts, seed):
+    chosen, tested = halves(prompts.groups, seed=seed)
+    strangers = [prompts.derange(seed=10 * seed + i) for i in (1, 2)]
+    grids = [back_patch(model, prompts, donors=one, at="e1") for one in strangers]
+    hits = [grid.by(grid.best(chosen))[tested] for grid in grids]
+    assert mcnemar(*hits).p > 0.01
