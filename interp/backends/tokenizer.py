@@ -29,7 +29,7 @@ class Tokenizer:
             self._hf: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, ImportError) as error:
             raise DataError(
                 "the tokenizer cannot be loaded", received=error, where=str(folder)
             ) from None

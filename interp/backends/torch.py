@@ -29,6 +29,7 @@ from interp.backends.torch_layout import (
     Tap,
     blocks,
     child,
+    decoder_of,
     on_input,
     on_output,
     skipped,
@@ -79,7 +80,7 @@ class TorchBackend:
         self.tokenizer = tokenizer
         self._lock = threading.RLock()
         self._engine = TorchArrays(model.device)
-        decoder = self._model.get_decoder()
+        decoder = decoder_of(model)
         self._blocks = blocks(decoder)
         self._norm = child(decoder, FINAL_NORM)
         self.info: ModelInfo = describe(model, len(self._blocks), fingerprint)

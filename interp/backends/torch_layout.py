@@ -91,6 +91,25 @@ class Between:
         return added + (self._tap(middle) - middle)
 
 
+def decoder_of(model: Any) -> nn.Module:
+    """The part of a causal language model that holds the layers.
+
+    In transformers 4, `get_decoder()` of GPT-2 and `base_model` of Gemma 3 are the whole model.
+
+    Raises:
+        DataError: neither holds layers.
+    """
+    for candidate in (model.get_decoder(), model.base_model):
+        if any(hasattr(candidate, name) for name in LAYERS):
+            found: nn.Module = candidate
+            return found
+    raise DataError(
+        "this model family is not known",
+        expected=f"a decoder with {' or '.join(LAYERS)}",
+        where=type(model).__name__,
+    )
+
+
 def blocks(decoder: nn.Module) -> tuple[Block, ...]:
     """The layers of a decoder.
 
