@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
@@ -30,8 +31,9 @@ PACKAGES: Final = {
 
 
 def run_name() -> str:
-    """A name that sorts by time and is never used twice: `20260102T030405Z-a1b2c3`."""
-    return f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{uuid.uuid4().hex[:6]}"
+    """A name that sorts by time and is never used twice: `20260102T030405.678Z-a1b2c3`."""
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%dT%H%M%S}.{now.microsecond // 1000:03d}Z-{uuid.uuid4().hex[:6]}"
 
 
 def write_manifest(

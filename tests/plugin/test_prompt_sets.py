@@ -1,0 +1,41 @@
+"""Prompt sets are fixtures by their file's name, read when a spec asks for them."""
+
+import pytest
+
+GOOD = """\
+{"set": "capitals", "version": 1, "source": "ours", "licence": "MIT", "about": "Two."}
+{"text": "The capital of France is", "answers": ["Paris"]}
+"""
+
+
+def test_a_prompt_set_is_the_fixture_of_its_name(project):
+    project.models("llama-a")
+    project.write("fixtures/prompts/capitals.jsonl", GOOD)
+    project.spec("def test_it(measured, capitals): measured(capitals.name, len(capitals))")
+    project.run().assert_outcomes(passed=1)
+    (value,) = project.record.values
+    assert (value.metric, value.value) == ("capitals", 1)
+
+
+def test_a_malformed_file_fails_only_the_specs_that_ask_for_it(project):
+    project.models("llama-a")
+    project.write("fixtures/prompts/broken.jsonl", "{ this is not JSON\n{}\n")
+    project.spec(
+        """
+        def test_asks(model, broken): pass
+
+        def test_does_not(model, measured): measured("x", 1)
+        """
+    )
+    result = project.run()
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*DataError*", "*where: *broken.jsonl*"])
+
+
+@pytest.mark.parametrize("name", ["model", "measured", "profile", "tmp_path", "two-hop"])
+def test_a_name_that_is_taken_or_impossible_is_a_usage_error(project, name):
+    project.models("llama-a").spec("def test_it(model): pass")
+    project.write(f"fixtures/prompts/{name}.jsonl", "")
+    result = project.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines([f"*{name}.jsonl failed: '{name}' is*"])

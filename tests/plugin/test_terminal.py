@@ -1,0 +1,111 @@
+"""What the terminal shows: lines that fit, numbers beside passes, nothing harmful."""
+
+import re
+
+import pytest
+
+CLAIM = """
+@pytest.mark.finding("area.claim")
+def test_claim(model, measured):
+    measured("top1", Estimate(0.98, 0.9, 1.0, 53), layer=3)
+    measured("n", 3)
+
+@pytest.mark.contract
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_identity(model, depth): pass
+"""
+
+
+def test_a_model_has_a_table_with_its_contracts_folded(project):
+    project.models("llama-a").spec(CLAIM)
+    result = project.run()
+    result.stdout.fnmatch_lines(
+        [
+            "interp: 4 specs on llama-a",
+            "interp: run reports/runs/*",
+            "-- llama-a: loaded in * s, 4 specs --",
+            "llama-a (float32, loaded in * s)",
+            "spec        metric         value  interval         n  verdict",
+            "area.claim  top1[[]layer=3]  0.980  [[]0.900, 1.000]  53  holds",
+            "            n                  3",
+            "contracts 3 hold",
+            "run:  reports/runs/*",
+            "next: pytest --profile full",
+            "exit 0: all is well",
+        ]
+    )
+
+
+def test_a_pass_shows_its_first_value_and_a_failure_does_not(project):
+    project.models("llama-a").spec(
+        CLAIM + "\ndef test_fails(model, measured): assert measured('x', 1) == 2"
+    )
+    result = project.run("-v")
+    result.stdout.fnmatch_lines(
+        [
+            "*::test_claim[[]llama-a[]] PASSED top1[[]layer=3[]]=0.980 [[]0.900, 1.000[]] n=53*",
+            "*::test_fails[[]llama-a[]] FAILED *",
+            "FAILED specs/test_spec.py::test_fails[[]llama-a[]] - *",
+        ]
+    )
+
+
+def test_q_is_one_line_a_model(project):
+    project.models("llama-a", "gpt-b").spec(CLAIM)
+    lines = [line for line in project.run("-q").outlines if line]
+    assert lines[1:] == [
+        "llama-a: contracts 3 hold; findings 1 holds",
+        "gpt-b: contracts 3 hold; findings 1 holds",
+        "exit 0: all is well",
+        lines[-1],
+    ]
+    assert "8 passed" in lines[-1]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 120])
+def test_a_table_fits_its_terminal(project, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    name = "area.with-a-rather-long-name.and-a-long-claim"
+    project.models("llama-a").spec(CLAIM.replace("area.claim", name).replace("top1", "top1" * 9))
+    lines = project.run().outlines
+    start = next(place for place, line in enumerate(lines) if line.startswith("spec "))
+    head, first, second = lines[start : lines.index("contracts 3 hold")]
+    assert max(len(head), len(first), len(second)) < columns
+    assert head.endswith("verdict")
+    assert first.endswith("holds")
+    assert ("0.98" in first, "3" in second) == (True, True)
+
+
+def test_text_from_a_model_cannot_move_the_cursor(project):
+    project.models("llama-a").spec(
+        """
+        @pytest.mark.finding("area.claim")
+        def test_claim(model, measured):
+            measured("answer", "\\x1b[2J\\u202egnp.exe\\r\\nok")
+            raise ValueError("\\x1b]0;title\\x07 odd")
+        """
+    )
+    result = project.run("-v", "--tb=no")
+    text = result.stdout.str().split("findings --")[1].split("short test summary")[0]
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f\u202e]", text)
+    assert "gnp.exe" in text
+
+
+@pytest.mark.parametrize(("variable", "coloured"), [("NO_COLOR", False), ("FORCE_COLOR", True)])
+def test_colour_is_the_user_s_choice(project, monkeypatch, variable, coloured):
+    monkeypatch.delenv("PY_COLORS", raising=False)
+    monkeypatch.setenv(variable, "1")
+    project.models("llama-a").spec(CLAIM)
+    assert ("\x1b[" in project.run().stdout.str()) is coloured
+
+
+def test_the_time_that_is_left_is_told_from_the_last_run(project):
+    project.models("llama-a").spec(CLAIM)
+    project.run()
+    (part,) = (project.runs[-1] / "parts").glob("*.jsonl")
+    text = re.sub(r'"seconds":[0-9.e-]+', '"seconds":30.0', part.read_text())
+    part.write_text(text)
+    result = project.run()
+    result.stdout.fnmatch_lines(
+        ["interp: run *, about 2 min 00 s", "-- llama-a: *, 4 specs, about 2 min 00 s left --"]
+    )

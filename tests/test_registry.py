@@ -1,0 +1,208 @@
+"""The registry: entries that are refused, words that name models, files that are missing."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from interp.errors import DataError, RequestError
+from interp.registry import Registry, availability, find_registry, load_registry, resolve
+
+TWO = """
+[llama-a]
+path = "weights/llama-a"
+tags = ["small", "shipped"]
+family = "llama"
+
+["llama-3.2-1b"]
+hub = "meta-llama/Llama-3.2-1B"
+revision = "main"
+dtype = "bfloat16"
+tags = ["hub"]
+"""
+WHOLE = ("config.json", "tokenizer.json", "model.safetensors")
+
+
+@pytest.fixture
+def registry(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "fixtures" / "models.toml"
+    path.parent.mkdir()
+    path.write_text(TWO)
+    return load_registry(path)
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A cache of huggingface_hub with one model in it, whole."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    folder = tmp_path / "hub" / "models--meta-llama--Llama-3.2-1B"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("a" * 40)
+    snapshot = folder / "snapshots" / ("a" * 40)
+    snapshot.mkdir(parents=True)
+    for name in WHOLE:
+        (snapshot / name).write_text("{}")
+    return snapshot
+
+
+def ids(registry, *words):
+    return [spec.id for spec in resolve(registry, words)]
+
+
+def test_an_entry_is_read_with_its_folder_beside_the_file(registry, tmp_path):
+    spec = registry.specs["llama-a"]
+    assert spec.source == str(tmp_path / "fixtures" / "weights" / "llama-a")
+    assert (spec.is_local, spec.family, spec.tags) == (True, "llama", ("small", "shipped"))
+    assert (spec.backend, spec.dtype, spec.revision) == ("torch", "float32", None)
+    assert registry.specs["llama-3.2-1b"].dtype == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("entry", "rule"),
+    [
+        ("[a]\npath = 'x'\nhub = 'o/n'", "an entry has either `path` or `hub`"),
+        ("[a]\nfamily = 'x'", "an entry has either `path` or `hub`"),
+        ("[a]\npath = 'x'\nfamly = 'x'", "unknown key 'famly'"),
+        ("[a]\npath = 3", "`path` is a string"),
+        ("[a]\npath = 'x'\ntags = 'small'", "`tags` is a list of strings"),
+        ("[a]\npath = 'x'\nbackend = 'jax'", "unknown backend"),
+        ("[a]\npath = 'x'\ndtype = 'int4'", "unknown dtype"),
+        ("[a]\nhub = 'no-organisation'", "`hub` is org/name"),
+        ("['a b']\npath = 'x'", "an id is made of letters"),
+        ("['../a']\npath = 'x'", "an id is made of letters"),
+        ("[llama]\npath = 'x'\n[LLaMA]\npath = 'y'", "two ids differ in case only"),
+        ("[a.b]\npath = 'x'", "unknown key 'b'"),
+        ("a = 3", "an entry is a table"),
+        ("[a]\npath = 'x'\n[a]\npath = 'y'", "this is not a readable TOML file"),
+        ("[a", "this is not a readable TOML file"),
+    ],
+)
+def test_an_entry_that_is_not_what_it_must_be_is_refused_by_name(tmp_path, entry, rule):
+    path = tmp_path / "models.toml"
+    path.write_text(entry)
+    with pytest.raises(DataError) as refused:
+        load_registry(path)
+    assert rule in refused.value.complaint.rule
+    assert refused.value.complaint.where == str(path)
+
+
+def test_the_nearest_registry_above_is_found(registry, tmp_path):
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    assert find_registry(below) == registry.path
+    registry.path.unlink()
+    with pytest.raises(DataError, match="there is no registry"):
+        find_registry(below)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["llama-a"], ["llama-a"]),
+        (["llama-*"], ["llama-a", "llama-3.2-1b"]),
+        (["tag:hub", "llama-a", "llama-a"], ["llama-3.2-1b", "llama-a"]),
+        (["meta-llama/Llama-3.2-1B"], ["llama-3.2-1b"]),
+        (["hf:meta-llama/Llama-3.2-1B"], ["llama-3.2-1b"]),
+        (["meta-llama/Llama-3.2-1B@v2"], ["llama-3.2-1b.2"]),
+        (["org/Other_Name", "else/other_name"], ["other_name", "other_name.2"]),
+        (["hf:org/name@refs/pr/1"], ["name"]),
+    ],
+)
+def test_words_name_models(registry, words, found):
+    assert ids(registry, *words) == found
+
+
+def test_a_folder_is_a_model_and_the_registry_s_own_where_it_is_the_same(registry, tmp_path):
+    own = tmp_path / "fixtures" / "weights" / "llama-a"
+    own.mkdir(parents=True)
+    other = tmp_path / "My Checkpoint"
+    other.mkdir()
+    (other / "config.json").write_text("{}")
+    assert ids(registry, str(own), "My Checkpoint", f"{other}/") == ["llama-a", "my-checkpoint"]
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(RequestError):  # a folder beside us is no model for having a bare name
+        resolve(registry, ["plain"])
+
+
+@pytest.mark.parametrize(
+    "word", ["lama-a", "tag:smal", "./nowhere", "../up/down", "llama-z*", "a/b/c"]
+)
+def test_a_word_that_names_nothing_is_refused(registry, word):
+    with pytest.raises(RequestError, match="no model has this name") as refused:
+        resolve(registry, [word])
+    assert refused.value.complaint.received == repr(word)
+
+
+def test_the_nearest_names_are_suggested(registry):
+    with pytest.raises(RequestError, match=r"try: +llama-a"):
+        resolve(registry, ["lama-a"])
+
+
+@pytest.mark.parametrize("missing", [*WHOLE, None])
+def test_a_folder_is_here_when_every_file_is(registry, missing):
+    from pathlib import Path
+
+    spec = registry.specs["llama-a"]
+    folder = Path(spec.source)
+    folder.mkdir(parents=True)
+    for name in WHOLE:
+        if name != missing:
+            (folder / name).write_text("{}")
+    here = availability(spec)
+    assert here.present is (missing is None)
+    assert missing is None or missing in here.reason
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_model_in_the_cache_needs_every_shard(registry, hub, lost):
+    shards = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    (hub / "model.safetensors").unlink()
+    index = {"weight_map": {"a": shards[0], "b": shards[1], "c": shards[0]}}
+    (hub / "model.safetensors.index.json").write_text(json.dumps(index))
+    for name in shards[: 1 if lost else 2]:
+        (hub / name).write_text("")
+    here = availability(registry.specs["llama-3.2-1b"])
+    assert here.present is not lost
+    assert not lost or (shards[1] in here.reason and shards[0] not in here.reason)
+    assert here.fetch == ("interp fetch llama-3.2-1b" if lost else "")
+
+
+def test_an_index_that_cannot_be_read_is_named(registry, hub):
+    (hub / "model.safetensors").unlink()
+    (hub / "model.safetensors.index.json").write_text("{")
+    assert "model.safetensors.index.json" in availability(registry.specs["llama-3.2-1b"]).reason
+
+
+@pytest.mark.usefixtures("hub")
+def test_another_revision_is_another_model(registry):
+    assert availability(registry.specs["llama-3.2-1b"]).present
+    (asked,) = resolve(registry, ["meta-llama/Llama-3.2-1B@v2"])
+    here = availability(asked)
+    assert not here.present
+    assert here.fetch == "interp fetch meta-llama/Llama-3.2-1B@v2"
+
+
+def test_a_model_without_a_registry_is_still_a_model():
+    (spec,) = resolve(Registry(None, {}), ["org/name"])
+    assert (spec.id, spec.source, spec.listed) == ("name", "org/name", False)
+
+
+def test_importing_the_registry_imports_only_the_standard_library():
+    code = (
+        "import sys; before = set(sys.modules); import interp.registry\n"
+        "names = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "print(sorted(names - set(sys.stdlib_module_names)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['interp']\n"
+
+
+def test_the_shipped_registry_is_read_and_its_models_are_here(pytestconfig):
+    registry = load_registry(pytestconfig.rootpath / "fixtures" / "models.toml")
+    shipped = resolve(registry, ["tag:shipped"])
+    assert shipped
+    assert [availability(spec).reason for spec in shipped] == [""] * len(shipped)
