@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -25,7 +26,7 @@ class Encoded:
     answers: tuple[tuple[int, ...], ...]
     foils: tuple[tuple[int, ...], ...]
 
-    @property
+    @cached_property
     def lengths(self) -> tuple[int, ...]:
         """How many tokens each row has."""
         return tuple(len(row) for row in self.ids)

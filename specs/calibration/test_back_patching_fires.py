@@ -7,6 +7,7 @@ through the same grid and the same choice of a pair, is no finding.
 Source: positive control for Biran et al. 2024, "Hopping Too Late", arXiv:2406.12775v2.
 """
 
+import numpy as np
 import pytest
 
 from interp import back_patch, patch, resid_post, resid_pre, run
@@ -16,9 +17,10 @@ pytestmark = [pytest.mark.calibration]
 
 
 @pytest.fixture
-def prompts(model, two_hop):
-    """Two-hop prompts in the wording for development; their answers play no part."""
-    return two_hop.only(split="dev", kind="state")
+def prompts(two_hop):
+    """A third of the two-hop prompts for development; their answers play no part."""
+    states = two_hop.only(split="dev", kind="state")
+    return states.where(np.arange(len(states)) % 3 == 0)
 
 
 def test_a_planted_rescue_is_found_where_it_was_planted(model, prompts):
