@@ -175,7 +175,7 @@ def download(spec: ModelSpec, *, look_only: bool = False) -> list[tuple[str, int
             "the files cannot be fetched",
             asked=f"fetch {_at(spec)}",
             received=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
-            hint="check the network; where a licence is asked for, accept it and run: hf auth login",
+            hint="check the network; if a licence is asked for, accept it and run: hf auth login",
         ) from None
     files = ((file.rfilename, file.size or 0) for file in info.siblings or [])
     return [(name, size) for name, size in files if any(fnmatchcase(name, one) for one in FETCHED)]

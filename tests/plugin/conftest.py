@@ -3,6 +3,7 @@
 import json
 import os
 import textwrap
+from pathlib import Path
 
 import numpy as np  # noqa: F401  pytester forgets modules that an inner run is first to import
 import pytest
@@ -10,37 +11,8 @@ import pytest
 from interp.reports.record import read_run
 
 OURS_ALONE = ("-p", "interp.plugin", "-p", "no:cacheprovider")
-LIGHT_MODELS = """
-import json, os, pathlib
-
-class Light:
-    def __init__(self, spec):
-        self.spec, self.is_open = spec, True
-
-    def identity(self):
-        return {"id": self.spec.id, "source": self.spec.source, "dtype": "float32"}
-
-    def close(self):
-        self.is_open = False
-
-def pytest_interp_load_model(spec):
-    with open(pathlib.Path(__file__).parent / "loads.txt", "a") as file:
-        file.write(f"{spec.id} {os.getpid()}\\n")
-    return Light(spec)
-"""
-ESTIMATE = """
-from dataclasses import dataclass
-
-import pytest
-
-@dataclass(frozen=True)
-class Estimate:
-    mean: float
-    low: float
-    high: float
-    n: int
-    items: object = None
-"""
+LIGHT_MODELS = Path(__file__).with_name("light_models.py").read_text()
+SPEC_HEAD = Path(__file__).with_name("spec_head.py").read_text()
 
 
 class Project:  # noqa: PLR0904  one method for each thing a project has
@@ -76,7 +48,7 @@ class Project:  # noqa: PLR0904  one method for each thing a project has
         return path
 
     def spec(self, text, name="test_spec.py"):
-        return self.write(f"specs/{name}", ESTIMATE + textwrap.dedent(text))
+        return self.write(f"specs/{name}", SPEC_HEAD + textwrap.dedent(text))
 
     def run(self, *args):
         """Run pytest in this process, with no plugin but ours.
