@@ -103,12 +103,38 @@ class Decoded:
 class Tokenizes(Protocol):
     """Text to tokens and back."""
 
+    @property
+    def bos_id(self) -> int | None:
+        """The token that begins a text, where there is one."""
+        ...
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether it is put before plain text."""
+        ...
+
     def encode(self, prompts: PromptSet) -> Encoded:
         """The prompts as this model's tokens."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
         """Tokens as text."""
+        ...
+
+
+class Reference(Protocol):
+    """The same model without anything of ours around it, one row at a time."""
+
+    def logits(self, ids: Sequence[int]) -> Float[np.ndarray, "pos d_vocab"]:
+        """The logits of one row."""
+        ...
+
+    def hidden_states(self, ids: Sequence[int]) -> Sequence[Float[np.ndarray, "pos d_model"]]:
+        """The stream before each layer, then after the final norm; empty if none is reported."""
+        ...
+
+    def generate(self, ids: Sequence[int], max_new_tokens: int) -> tuple[int, ...]:
+        """The engine's own greedy decoding."""
         ...
 
 
@@ -157,13 +183,9 @@ class Backend(Protocol):
         """The logits of residual-stream vectors: the model's own final norm and head."""
         ...
 
-    def hidden_states(
-        self, ids: Sequence[Sequence[int]]
-    ) -> Sequence[Float[np.ndarray, "batch pos d_model"]]:
-        """The engine's own report of the stream, for comparison: before each layer, then normed.
-
-        Empty where the engine reports none.
-        """
+    @property
+    def reference(self) -> Reference:
+        """The model as its engine runs it by itself."""
         ...
 
     def head_weights(self, layer: int) -> Float[np.ndarray, "head d_head d_model"]:

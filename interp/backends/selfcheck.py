@@ -122,13 +122,20 @@ def _chain(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:
         yield ("resid_post",), _beyond(error, probe, f"resid_pre({layer + 1})")
     entered = _apart(probe.plain.captured[Site("embed")], probe.value("resid_pre", 0))
     yield ("embed",), _beyond(entered, probe, "resid_pre(0)")
-    states = probe.backend.hidden_states(probe.ids)
-    for layer, state in enumerate(states[:-1]):
-        error = _apart(probe.value("resid_pre", layer), state)
-        yield ("resid_pre",), _beyond(error, probe, f"the engine's hidden state {layer}")
-    if states:
-        error = _apart(probe.plain.captured[Site("final_norm")], states[-1])
-        yield ("final_norm",), _beyond(error, probe, "the engine's last hidden state")
+    yield from _agreement(probe)
+
+
+def _agreement(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:
+    """The engine's own logits and hidden states, row by row, are what we read."""
+    reference = probe.backend.reference
+    for row, ids in enumerate(probe.ids):
+        error = _apart(probe.plain.logits[row, : len(ids)], reference.logits(ids))
+        yield ("resid_post",), _beyond(error, probe, "the engine's own logits")
+        states = reference.hidden_states(ids)
+        names = [Site("resid_pre", layer) for layer in range(len(states) - 1)]
+        for site, state in zip([*names, Site("final_norm")], states, strict=False):
+            error = _apart(probe.plain.captured[site][row, : len(ids)], state)
+            yield (site.name,), _beyond(error, probe, f"the engine's own {site}")
 
 
 def _readout(probe: Probe) -> Iterator[tuple[tuple[SiteName, ...], str]]:

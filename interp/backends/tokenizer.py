@@ -41,6 +41,17 @@ class Tokenizer:
         """Tokens after which decoding stops."""
         return frozenset(i for i in (self._hf.eos_token_id,) if i is not None)
 
+    @property
+    def bos_id(self) -> int | None:
+        """The token that begins a text, where there is one."""
+        found: int | None = self._hf.bos_token_id
+        return found
+
+    @property
+    def adds_bos(self) -> bool:
+        """Whether the tokenizer puts it before plain text."""
+        return bool(self._hf("a")["input_ids"][0] == self.bos_id)
+
     def decode(self, ids: Sequence[int]) -> str:
         """Tokens as text, special tokens included."""
         return str(self._hf.decode(list(ids)))

@@ -35,6 +35,7 @@ from interp.backends.torch_layout import (
     skipped,
 )
 from interp.backends.torch_loading import describe, load_model
+from interp.backends.torch_reference import TorchReference
 from interp.errors import RequestError
 from interp.sites import SITE_NAMES, Site, SiteName
 
@@ -74,7 +75,6 @@ class TorchBackend:
     """A causal language model of transformers, its tokenizer, and the lock around its hooks."""
 
     def __init__(self, model: Any, tokenizer: Tokenizer, fingerprint: str) -> None:
-        """Find the model's modules; nothing is installed in it."""
         self._model = model
         self._model.eval().requires_grad_(requires_grad=False)
         self.tokenizer = tokenizer
@@ -82,7 +82,7 @@ class TorchBackend:
         self._engine = TorchArrays(model.device)
         decoder = decoder_of(model)
         self._blocks = blocks(decoder)
-        self._norm = child(decoder, FINAL_NORM)
+        self._norm: Any = child(decoder, FINAL_NORM)
         self.info: ModelInfo = describe(model, len(self._blocks), fingerprint)
         self._keeps = "logits_to_keep" in inspect.signature(type(model).forward).parameters
         self._returns_tuple = self._probe()
@@ -144,7 +144,7 @@ class TorchBackend:
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
         """The model's own forward with every layer skipped: norm, head, softcap and scaling."""
         value = self._engine.constant(hidden)[None].to(self._model.dtype)
-        self._refuse_closed()
+        self._refuse_unfit()
         layers = [block.layer for block in self._blocks]
         with self._lock, torch.no_grad(), skipped(layers, self._returns_tuple):
             handle = on_input(self._norm, lambda _: value)
@@ -154,14 +154,11 @@ class TorchBackend:
             finally:
                 handle.remove()
 
-    def hidden_states(
-        self, ids: Sequence[Sequence[int]]
-    ) -> Sequence[Float[np.ndarray, "batch pos d_model"]]:
-        """What `output_hidden_states` says: right while nothing is edited, which is all we ask."""
-        padded, real = self._padded(ids)
-        with self._lock, torch.no_grad():
-            out = self._model(input_ids=padded, use_cache=False, output_hidden_states=True)
-        return [blank(self._engine.numpy(state), real) for state in out.hidden_states]
+    @property
+    def reference(self) -> TorchReference:
+        """The model as transformers itself runs it."""
+        self._refuse_unfit()
+        return TorchReference(self._model)
 
     def head_weights(self, layer: int) -> Float[np.ndarray, "head d_head d_model"]:
         """The output projection of attention as [head, d_head, d_model]."""
@@ -171,15 +168,18 @@ class TorchBackend:
 
     def close(self) -> None:
         """Drop the weights."""
-        self._model, self._blocks = None, ()
-        del self._norm
+        self._model, self._blocks, self._norm = None, (), None
 
-    def _refuse_closed(self) -> None:
+    def _refuse_unfit(self) -> None:
         if self._model is None:
             raise RequestError("this model was closed", hint="load it again")
+        if any(module.training for module in self._model.modules()):
+            raise RequestError(
+                "a model in train mode has dropout and no fixed answer", hint="model.eval()"
+            )
 
     def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Bool[np.ndarray, "batch pos"]]:
-        self._refuse_closed()
+        self._refuse_unfit()
         real = real_positions(ids, self.info.max_length)
         padded = torch.zeros(real.shape, dtype=torch.long)
         padded[torch.from_numpy(real)] = torch.tensor([i for row in ids for i in row])

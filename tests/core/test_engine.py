@@ -84,6 +84,13 @@ def test_greedy_decoding_equals_transformers_own(llama, folder_of):
         assert tuple(out[0, len(ids) :].tolist()) == new
 
 
+def test_a_model_in_train_mode_is_refused(folder_of):
+    model = load(ModelSpec("training", str(folder_of("gpt2")), is_local=True))
+    model.backend._model.transformer.h[1].train()
+    with pytest.raises(RequestError, match="train mode"):
+        run(model, TEXTS)
+
+
 def test_there_must_be_something_to_generate(llama):
     with pytest.raises(RequestError, match="nothing to generate"):
         generate(llama, TEXTS, max_new_tokens=0)
