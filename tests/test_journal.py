@@ -146,6 +146,24 @@ def test_items_are_written_whole_or_not_at_all(journal, tmp_path, monkeypatch):
     assert journal.keep_items(np.arange(3)) == digest
 
 
+def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch):
+    from pathlib import Path
+
+    from interp.reports.journal import replace_file
+
+    path = tmp_path / "manifest.json"
+    replace_file(path, b"old")
+
+    def interrupted(*_):
+        raise OSError(5, "interrupted")
+
+    monkeypatch.setattr(Path, "replace", interrupted)
+    with pytest.raises(OSError, match="interrupted"):
+        replace_file(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_parts_of_several_processes_are_one_run_in_the_order_of_time(tmp_path):
     writers = [Journal(tmp_path, name) for name in ("gw1", "gw0")]
     for number in range(6):

@@ -141,7 +141,8 @@ class Recorder:
             return
         with suppress(InterpError):
             record = read_run(self.setting.run)
-            self._failed |= failed_contracts(record.ends, record.crashed)
+            # Of this model only: what is open on another is running in another worker.
+            self._failed[model] = failed_contracts(record.ends, record.crashed).get(model, [])
 
     def _write_manifest(self) -> None:
         setting = self.setting

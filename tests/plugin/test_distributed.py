@@ -3,6 +3,7 @@
 import collections
 import os
 import signal
+from types import SimpleNamespace
 
 import pytest
 
@@ -112,6 +113,28 @@ def test_a_failure_in_a_contract_reaches_the_worker_that_replaces_its_own(projec
     project.start("-p", "xdist", "-n", "1")
     assert project.verdicts[("area.claim", "gpt-b")] == "invalid"
     assert project.record.values == ()
+
+
+def test_a_contract_that_runs_in_another_worker_has_not_crashed(tmp_path):
+    from interp.plugin.recording import Recorder
+    from interp.reports.journal import Journal
+    from interp.reports.record import Case
+
+    def case(model, role):
+        return Case(f"t.py::{role}[{model}]", role, 1, role, model)
+
+    other = Journal(tmp_path, "gw1")
+    other.write("test_start", vars(case("gpt-b", "contract")))
+    recorder = Recorder(SimpleNamespace(run=tmp_path), "gw0", one_worker_a_model=True)
+    recorder.start(case("llama-a", "finding"))
+    end = {"verdict": "holds", "accepted": False, "reason": "", "seconds": 0.1}
+    other.write("test_end", {**vars(case("gpt-b", "contract")), **end})
+    recorder.start(case("gpt-b", "finding"))
+    assert recorder.failed_on("gpt-b") == []
+    other.write("test_start", vars(case("qwen-c", "contract")))
+    recorder.start(case("qwen-c", "finding"))
+    assert recorder.failed_on("qwen-c") == ["contract"]
+    other.close()
 
 
 def test_a_distribution_that_was_asked_for_is_respected_with_a_word(project):

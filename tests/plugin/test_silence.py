@@ -36,6 +36,21 @@ def test_a_foreign_project_is_left_alone(pytester, project):
     assert after == before
 
 
+def test_a_foreign_parameter_that_is_called_model_is_no_fixture_of_ours(pytester, project):
+    project.models("llama-a")
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("engine, model", [("v8", "saloon"), ("v6", "coupe")])
+        def test_cars(engine, model):
+            assert model in {"saloon", "coupe"}
+        """
+    )
+    project.run().assert_outcomes(passed=2)
+    assert not project.runs
+
+
 def test_foreign_tests_keep_their_order(pytester, project):
     pytester.makepyfile(
         """
