@@ -47,10 +47,8 @@ def write(model: Model, encoded: Encoded, edit: Edit) -> Write:
 def feature(model: Model, site: Site) -> tuple[int, ...]:
     """The shape of one value at a site, for one position of one row."""
     info = model.backend.info
-    if site.name in ("q", "z"):
-        return info.n_heads, info.d_head
-    if site.name in ("k", "v"):
-        return info.n_kv_heads, info.d_head
+    if site.name in info.heads:
+        return info.heads[site.name], info.d_head
     return (info.d_model,)
 
 

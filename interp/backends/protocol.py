@@ -44,6 +44,11 @@ class ModelInfo:
     fingerprint: str
     refused: Mapping[SiteName, str] = field(default_factory=dict)
 
+    @property
+    def heads(self) -> Mapping[SiteName, int]:
+        """How many heads the sites have that have an axis of heads to edit."""
+        return {"z": self.n_heads, "q": self.n_heads, "k": self.n_kv_heads, "v": self.n_kv_heads}
+
 
 @dataclass(frozen=True, eq=False)
 class Write:

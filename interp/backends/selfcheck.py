@@ -109,7 +109,9 @@ def _note(refused: Refused, names: Sequence[SiteName], reason: str) -> None:
 def _uncapturable(probe: Probe) -> str:
     try:
         captured = probe.plain.captured
-    except (InterpError, AttributeError, TypeError, RuntimeError, ValueError) as error:
+    except InterpError as error:
+        return f"{error.complaint.rule}: {error.complaint.received}"
+    except (AttributeError, TypeError, RuntimeError, ValueError) as error:
         return str(error).splitlines()[0]
     return "" if captured else "nothing was captured"
 

@@ -6,11 +6,9 @@ sandwich norms, right padding without a mask) are checked on every model at load
 """
 
 import inspect
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,32 +17,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp.backends.available import refuse_unavailable
 from interp.backends.batching import by_length, for_rows, real_positions, until
 from interp.backends.protocol import Decoded, Fired, Forward, LogitsAt, ModelInfo, Write
 from interp.backends.taps import Taps, blank, finite, merged
 from interp.backends.tokenizer import Tokenizer
-from interp.backends.torch_layout import (
-    FINAL_NORM,
-    Install,
-    Tap,
-    blocks,
-    child,
-    decoder_of,
-    on_input,
-    on_output,
-    skipped,
-)
-from interp.backends.torch_loading import describe, load_model
+from interp.backends.torch_hooks import Hooked
+from interp.backends.torch_loading import describe, end_tokens, load_model
 from interp.backends.torch_reference import TorchReference
 from interp.errors import RequestError
-from interp.sites import SITE_NAMES, Site, SiteName
-
-HEADS: Mapping[SiteName, str] = {
-    "z": "n_heads",
-    "q": "n_heads",
-    "k": "n_kv_heads",
-    "v": "n_kv_heads",
-}
+from interp.sites import Site, SiteName
 
 
 class TorchArrays:
@@ -75,17 +57,13 @@ class TorchBackend:
     """A causal language model of transformers, its tokenizer, and the lock around its hooks."""
 
     def __init__(self, model: Any, tokenizer: Tokenizer, fingerprint: str) -> None:
-        self._model = model
-        self._model.eval().requires_grad_(requires_grad=False)
+        self._model = model.eval().requires_grad_(requires_grad=False)
         self.tokenizer = tokenizer
-        self._lock = threading.RLock()
-        self._engine = TorchArrays(model.device)
-        decoder = decoder_of(model)
-        self._blocks = blocks(decoder)
-        self._norm: Any = child(decoder, FINAL_NORM)
-        self.info: ModelInfo = describe(model, len(self._blocks), fingerprint)
+        self._arrays = TorchArrays(model.device)
+        self._hooked = Hooked(model)
+        self.info: ModelInfo = describe(model, len(self._hooked.blocks), fingerprint)
+        self._end = end_tokens(model) | tokenizer.end_ids
         self._keeps = "logits_to_keep" in inspect.signature(type(model).forward).parameters
-        self._returns_tuple = self._probe()
 
     @classmethod
     def load(
@@ -105,7 +83,7 @@ class TorchBackend:
 
     def refuse(self, sites: Mapping[SiteName, str]) -> None:
         """Remember why these sites must not be used on this model."""
-        self.info = replace(self.info, refused={**self.info.refused, **sites})
+        self.info = replace(self.info, refused={**sites, **self.info.refused})
 
     def forward(
         self,
@@ -117,7 +95,7 @@ class TorchBackend:
     ) -> Forward:
         """One pass over a right-padded batch: causal attention never looks at the padding."""
         padded, real = self._padded(ids)
-        with self._session(writes, capture, [write.mask for write in writes], real) as taps:
+        with self._tapped(writes, capture, real) as taps:
             out = self._logits(padded, real, logits)
         return Forward(out, taps.all_captured(), taps.fired())
 
@@ -143,16 +121,11 @@ class TorchBackend:
 
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
         """The model's own forward with every layer skipped: norm, head, softcap and scaling."""
-        value = self._engine.constant(hidden)[None].to(self._model.dtype)
         self._refuse_unfit()
-        layers = [block.layer for block in self._blocks]
-        with self._lock, torch.no_grad(), skipped(layers, self._returns_tuple):
-            handle = on_input(self._norm, lambda _: value)
-            try:
-                ids = torch.zeros(value.shape[:2], dtype=torch.long, device=self._model.device)
-                return self._engine.numpy(self._model(input_ids=ids, use_cache=False).logits[0])
-            finally:
-                handle.remove()
+        value = self._arrays.constant(hidden)[None].to(self._model.dtype)
+        ids = torch.zeros(value.shape[:2], dtype=torch.long, device=self._model.device)
+        with self._hooked.head_only(value):
+            return self._arrays.numpy(self._model(input_ids=ids, use_cache=False).logits[0])
 
     @property
     def reference(self) -> TorchReference:
@@ -162,13 +135,14 @@ class TorchBackend:
 
     def head_weights(self, layer: int) -> Float[np.ndarray, "head d_head d_model"]:
         """The output projection of attention as [head, d_head, d_model]."""
-        module: Any = self._blocks[layer].out_proj
+        module: Any = self._hooked.blocks[layer].out_proj
         weight = module.weight if type(module).__name__ == "Conv1D" else module.weight.T
-        return self._engine.numpy(weight).reshape(self.info.n_heads, self.info.d_head, -1)
+        return self._arrays.numpy(weight).reshape(self.info.n_heads, self.info.d_head, -1)
 
     def close(self) -> None:
         """Drop the weights."""
-        self._model, self._blocks, self._norm = None, (), None
+        self._model = None
+        del self._hooked
 
     def _refuse_unfit(self) -> None:
         if self._model is None:
@@ -191,7 +165,7 @@ class TorchBackend:
         last = real.sum(axis=1) - 1
         kept = np.unique(last) if which == "last" else np.arange(real.shape[1])
         asked = {"logits_to_keep": torch.from_numpy(kept).to(ids.device)} if self._keeps else {}
-        out = self._engine.numpy(self._model(input_ids=ids, use_cache=False, **asked).logits)
+        out = self._arrays.numpy(self._model(input_ids=ids, use_cache=False, **asked).logits)
         if which == "none":
             return out[:, :0, 0]
         if which == "last":
@@ -206,95 +180,42 @@ class TorchBackend:
         padded, real = self._padded(ids)
         steps: list[Tensor] = []
         done = torch.zeros(len(ids), dtype=torch.bool)
-        end = torch.tensor(sorted(self.tokenizer.end_ids), dtype=torch.long)
-        past, step, shown = None, padded, real
-        with self._session(writes, (), [write.mask for write in writes], real) as taps:
-            while len(steps) < max_new_tokens and not done.all():
-                out = self._model(input_ids=step, past_key_values=past, use_cache=True)
-                past, last = out.past_key_values, out.logits[:, -1].float().cpu()
-                finite(last.numpy(), "logits", np.ones(len(ids), dtype=bool))
-                steps.append(last.argmax(-1))
-                done |= torch.isin(steps[-1], end)
-                step, shown = steps[-1][:, None].to(padded.device), np.ones((len(ids), 1), bool)
-                taps.move_to([write.generated[:, None] for write in writes], shown)
-        new = torch.stack(steps, dim=1).tolist()
+        end = torch.tensor(sorted(self._end), dtype=torch.long)
+        with self._tapped(writes, (), real) as taps:
+            for tokens in greedy(self._model, padded, last_only=self._keeps):
+                steps.append(tokens)
+                done |= torch.isin(tokens, end)
+                if len(steps) == max_new_tokens or done.all():
+                    break
+                taps.move_to([write.generated[:, None] for write in writes], real[:, :1])
+        rows = torch.stack(steps, dim=1).tolist()
         passes = (len(steps) - 1,) * len(ids)
-        return Decoded(
-            tuple(until(row, self.tokenizer.end_ids) for row in new), passes, taps.fired()
-        )
-
-    def _installers(self, taps: Taps) -> Iterator[Install]:
-        """What to install, in the order in which a pass meets the sites of one module."""
-        for site in sorted(taps.sites, key=lambda site: SITE_NAMES.index(site.name)):
-            tap = self._shaped(site.name, partial(taps.at, site))
-            if site.name == "final_norm":
-                yield partial(on_output, self._norm, tap)
-            else:
-                yield from self._blocks[site.layer or 0].installers(site.name, tap)
-
-    def _shaped(self, name: SiteName, tap: Tap) -> Tap:
-        """The tap with heads on an axis of their own, and the query before the head."""
-        if name == "pattern":
-            return lambda value: tap(value.transpose(1, 2)).transpose(1, 2)
-        if name not in HEADS:
-            return tap
-        n_heads = getattr(self.info, HEADS[name])
-        return lambda value: tap(value.view(*value.shape[:-1], n_heads, -1)).flatten(-2)
-
-    def _probe(self) -> bool:
-        """Whether this family's layers return tuples: seen in a pass over one token."""
-        seen: list[bool] = []
-        layer = self._blocks[0].layer
-        handle = layer.register_forward_hook(lambda *args: seen.append(isinstance(args[2], tuple)))
-        try:
-            with torch.no_grad():
-                self._model(
-                    input_ids=torch.zeros((1, 1), dtype=torch.long, device=self._model.device)
-                )
-        finally:
-            handle.remove()
-        return seen == [True]
+        return Decoded(tuple(until(row, self._end) for row in rows), passes, taps.fired())
 
     @contextmanager
-    def _session(
+    def _tapped(
         self,
         writes: Sequence[Write],
         capture: Sequence[Site],
-        masks: Sequence[Bool[np.ndarray, "batch pos"]],
         real: Bool[np.ndarray, "batch pos"],
-    ) -> Iterator["Taps"]:
-        """The taps of one call, installed under the lock and gone after it, whatever happens."""
+    ) -> Iterator[Taps]:
+        """The taps of one call, refused beforehand where the model lacks a site."""
         for site in (*(write.site for write in writes), *capture):
-            self._refuse_site(site)
-        with self._lock, torch.no_grad(), ExitStack() as stack:
-            taps = Taps(writes, capture, self._engine)
-            taps.move_to(masks, real)
-            for install in self._installers(taps):
-                stack.callback(install().remove)
+            refuse_unavailable(self.info, site)
+        taps = Taps(writes, capture, self._arrays)
+        taps.move_to([write.mask for write in writes], real)
+        with self._hooked.tapped(taps, self.info.heads):
             yield taps
 
-    def _refuse_site(self, site: Site) -> None:
-        if site.layer is not None and site.layer >= self.info.n_layers:
-            last = self.info.n_layers - 1
-            raise RequestError(
-                "no such layer",
-                asked=str(site),
-                expected=f"layer in 0..{last}",
-                received=site.layer,
-                hint=f"{site.name}({last}), or {site.name}(model.layer('last'))",
-            )
-        if site.name == "pattern" and self.info.attn_implementation != "eager":
-            raise RequestError(
-                "attention patterns exist only where attention is computed eagerly",
-                asked=str(site),
-                expected='attn_implementation="eager"',
-                received=self.info.attn_implementation,
-                hint="set attn_implementation in models.toml",
-            )
-        if site.name in self.info.refused:
-            raise RequestError(
-                "this site is not available on this model",
-                asked=str(site),
-                received=self.info.refused[site.name],
-                where=self.info.family,
-            )
+
+def greedy(model: Any, ids: Tensor, *, last_only: bool) -> Iterator[Tensor]:
+    """The likeliest next token of every row, fed back for as long as somebody asks for more."""
+    kept = {"logits_to_keep": 1} if last_only else {}
+    past = None
+    while True:
+        out = model(input_ids=ids, past_key_values=past, use_cache=True, **kept)
+        past, logits = out.past_key_values, out.logits[:, -1].float().cpu()
+        finite(logits.numpy(), "logits", np.ones(len(logits), dtype=bool))
+        tokens = logits.argmax(-1)
+        yield tokens
+        ids = tokens[:, None].to(ids.device)

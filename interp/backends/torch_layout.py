@@ -174,7 +174,7 @@ def on_output(module: nn.Module, tap: Tap, *, place: int = 0) -> RemovableHandle
 
 
 @contextmanager
-def skipped(layers: Sequence[nn.Module], returns_tuple: bool) -> Iterator[None]:  # noqa: FBT001
+def skipped(layers: Sequence[nn.Module], *, returns_tuple: bool) -> Iterator[None]:
     """The layers as identities: the model's own code around them runs as ever."""
     saved = [layer.__dict__.get("forward") for layer in layers]
 

@@ -13,6 +13,7 @@ from interp.backends import checkpoint
 from interp.backends.protocol import ModelInfo
 from interp.errors import DataError, NonFiniteError, RequestError
 
+NO_PATTERN = "{} attention has no pattern; load with attn_implementation='eager'"
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
@@ -58,6 +59,7 @@ def load_model(
 def describe(model: PreTrainedModel, n_layers: int, fingerprint: str) -> ModelInfo:
     """Who this model is, from its config."""
     config: Any = model.config.get_text_config()
+    attention = str(config._attn_implementation)  # noqa: SLF001  there is no public name
     n_heads = config.num_attention_heads
     return ModelInfo(
         family=str(config.model_type),
@@ -70,10 +72,17 @@ def describe(model: PreTrainedModel, n_layers: int, fingerprint: str) -> ModelIn
         max_length=config.max_position_embeddings,
         dtype=str(model.dtype).removeprefix("torch."),
         quantization="",
-        attn_implementation=str(config._attn_implementation),  # noqa: SLF001  no public name
+        attn_implementation=attention,
         device=str(model.device),
         fingerprint=fingerprint,
+        refused={} if attention == "eager" else {"pattern": NO_PATTERN.format(attention)},
     )
+
+
+def end_tokens(model: Any) -> frozenset[int]:
+    """The tokens after which the model's own generation stops; a chat model has several."""
+    ends = getattr(model.generation_config, "eos_token_id", None)
+    return frozenset(ends if isinstance(ends, list) else [ends]) - {None}
 
 
 @contextmanager

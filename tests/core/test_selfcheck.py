@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from interp.backends import arithmetic, record
+from interp.backends import arithmetic, record, torch_hooks
 from interp.backends.protocol import Write
 from interp.backends.selfcheck import self_check
 from interp.backends.torch import TorchBackend
@@ -72,8 +72,8 @@ def test_alpha_is_ignored(load_backend, monkeypatch):
 
 def test_a_layer_off_by_one(load_backend):
     backend = load_backend()
-    blocks = backend._blocks
-    backend._blocks = (blocks[1], blocks[0], *blocks[2:])
+    blocks = backend._hooked.blocks
+    backend._hooked.blocks = (blocks[1], blocks[0], *blocks[2:])
     with pytest.raises(DataError, match="resid_p"):
         self_check(backend)
 
@@ -92,7 +92,7 @@ def test_a_head_without_the_softcap(load_backend, monkeypatch):
     plain = backend._model.lm_head.weight.T.numpy(force=True)
 
     def bare(hidden):
-        return backend._norm(torch.tensor(hidden)).numpy(force=True) @ plain
+        return backend._hooked.norm(torch.tensor(hidden)).numpy(force=True) @ plain
 
     monkeypatch.setattr(backend, "unembed", bare)
     with pytest.raises(DataError, match="unembedded"):
@@ -101,28 +101,23 @@ def test_a_head_without_the_softcap(load_backend, monkeypatch):
 
 def test_raw_attention_where_a_norm_follows(load_backend):
     backend = load_backend("gemma2")
-    backend._blocks = tuple(
-        replace(block, adds_attention=block.attention) for block in backend._blocks
+    backend._hooked.blocks = tuple(
+        replace(block, adds_attention=block.attention) for block in backend._hooked.blocks
     )
     assert "as a sum" in self_check(backend)["attn_out"]
 
 
 def test_heads_and_dimensions_swapped(load_backend, monkeypatch):
-    backend = load_backend()
-    right = backend._shaped
+    right = torch_hooks._shaped
 
-    def swapped(name, tap):
+    def swapped(name, tap, heads):
         if name != "z":
-            return right(name, tap)
-        heads, width = backend.info.n_heads, backend.info.d_head
-        return lambda value: (
-            tap(value.view(*value.shape[:2], width, heads).transpose(2, 3))
-            .transpose(2, 3)
-            .flatten(-2)
-        )
+            return right(name, tap, heads)
+        turn = {**heads, "z": 8}  # the width of a head here
+        return right(name, lambda value: tap(value.transpose(2, 3)).transpose(2, 3), turn)
 
-    monkeypatch.setattr(backend, "_shaped", swapped)
-    assert "heads" in self_check(backend)["z"]
+    monkeypatch.setattr(torch_hooks, "_shaped", swapped)
+    assert "heads" in self_check(load_backend())["z"]
 
 
 def test_key_value_heads_taken_for_heads(load_backend):
@@ -144,7 +139,7 @@ def test_a_hook_that_stays_behind(load_backend, monkeypatch):
 
     def leaking(ids, writes=(), **how):
         if writes:
-            backend._blocks[0].layer.register_forward_hook(lambda _m, _a, out: out + 0.5)
+            backend._hooked.blocks[0].layer.register_forward_hook(lambda _m, _a, out: out + 0.5)
         return real(ids, writes, **how)
 
     monkeypatch.setattr(backend, "forward", leaking)

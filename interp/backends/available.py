@@ -1,0 +1,29 @@
+"""Which sites a model has: refused with the reason, never approximated."""
+
+from interp.backends.protocol import ModelInfo
+from interp.errors import RequestError
+from interp.sites import Site
+
+
+def refuse_unavailable(info: ModelInfo, site: Site) -> None:
+    """Nothing, if this site can be used on this model.
+
+    Raises:
+        RequestError: no such layer, or a site that the self-check or the family refuses.
+    """
+    if site.layer is not None and site.layer >= info.n_layers:
+        last = info.n_layers - 1
+        raise RequestError(
+            "no such layer",
+            asked=str(site),
+            expected=f"layer in 0..{last}",
+            received=site.layer,
+            hint=f"{site.name}({last}), or {site.name}(model.layer('last'))",
+        )
+    if site.name in info.refused:
+        raise RequestError(
+            "this site is not available on this model",
+            asked=str(site),
+            received=info.refused[site.name],
+            where=info.family,
+        )

@@ -1,0 +1,93 @@
+"""A transformers model and the one way in which anything is ever installed in it."""
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from interp.backends.taps import Taps
+from interp.backends.torch_layout import (
+    FINAL_NORM,
+    Install,
+    Tap,
+    blocks,
+    child,
+    decoder_of,
+    on_input,
+    on_output,
+    skipped,
+)
+from interp.sites import SITE_NAMES, SiteName
+
+
+class Hooked:
+    """The modules of a model at which sites are taken, and the lock around its hooks.
+
+    Hooks belong to the model, not to the call: two calls at once would see each other's.
+    """
+
+    def __init__(self, model: Any) -> None:
+        decoder = decoder_of(model)
+        self.model = model
+        self.blocks = blocks(decoder)
+        self.norm = child(decoder, FINAL_NORM)
+        self._lock = threading.RLock()
+        self._returns_tuple = self._probe()
+
+    @contextmanager
+    def tapped(self, taps: Taps, heads: Mapping[SiteName, int]) -> Iterator[None]:
+        """The taps of one call, installed under the lock and gone after it, whatever happens.
+
+        Args:
+            taps: what wants to see and set which sites.
+            heads: how many heads the sites have that have heads.
+        """
+        with self._lock, torch.no_grad(), ExitStack() as stack:
+            for install in self._installers(taps, heads):
+                stack.callback(install().remove)
+            yield
+
+    @contextmanager
+    def head_only(self, value: Tensor) -> Iterator[None]:
+        """Every layer skipped, and `value` given to the final norm: the rest is the model's own."""
+        layers = [block.layer for block in self.blocks]
+        with self._lock, torch.no_grad(), skipped(layers, returns_tuple=self._returns_tuple):
+            handle = on_input(self.norm, lambda _: value)
+            try:
+                yield
+            finally:
+                handle.remove()
+
+    def _installers(self, taps: Taps, heads: Mapping[SiteName, int]) -> Iterator[Install]:
+        """What to install, in the order in which a pass meets the sites of one module."""
+        for site in sorted(taps.sites, key=lambda site: SITE_NAMES.index(site.name)):
+            tap = _shaped(site.name, partial(taps.at, site), heads)
+            if site.name == "final_norm":
+                yield partial(on_output, self.norm, tap)
+            else:
+                yield from self.blocks[site.layer or 0].installers(site.name, tap)
+
+    def _probe(self) -> bool:
+        """Whether this family's layers return tuples: seen in a pass over one token."""
+        seen: list[bool] = []
+        layer = self.blocks[0].layer
+        handle = layer.register_forward_hook(lambda *args: seen.append(isinstance(args[2], tuple)))
+        try:
+            with torch.no_grad():
+                self.model(input_ids=torch.zeros((1, 1), dtype=torch.long).to(self.model.device))
+        finally:
+            handle.remove()
+        return seen == [True]
+
+
+def _shaped(name: SiteName, tap: Tap, heads: Mapping[SiteName, int]) -> Tap:
+    """The tap with heads on an axis of their own, and the query before the head."""
+    if name == "pattern":
+        return lambda value: tap(value.transpose(1, 2)).transpose(1, 2)
+    if name not in heads:
+        return tap
+    return lambda value: tap(value.view(*value.shape[:-1], heads[name], -1)).flatten(-2)
