@@ -1,7 +1,9 @@
 """The ledger: what each edit of a run really did, and the check that it did all it says."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -21,6 +23,7 @@ class Entry:
     """
 
     edit: str
+    verb: str
     site: str
     phase: str
     rows: tuple[int, ...]
@@ -78,6 +81,38 @@ def entry(encoded: Encoded, edit: Edit, done: Write, fired: Fired, passes: Seque
     alpha = tuple(float(a) for a in done.alpha)
     same = len(set(alpha)) == 1
     return Entry(
-        str(edit), str(edit.site), edit.phase, rows, places, lengths, fired.count,
+        str(edit), edit.verb, str(edit.site), edit.phase, rows, places, lengths, fired.count,
         alpha[0] if same else alpha, fired.delta_norm, fired.site_norm,
     )  # fmt: skip
+
+
+@dataclass
+class Watch:
+    """What runs did while somebody watched: their edits, the sites they read, how they ran."""
+
+    entries: list[Entry] = field(default_factory=list)
+    reads: set[str] = field(default_factory=set)
+    verbs: set[str] = field(default_factory=set)
+
+
+_WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
+
+
+@contextmanager
+def watching(watch: Watch) -> Iterator[Watch]:
+    """Let every run of this thread report to `watch`; a watch within takes over until it ends."""
+    token = _WATCH.set(watch)
+    try:
+        yield watch
+    finally:
+        _WATCH.reset(token)
+
+
+def report(verb: str, entries: Sequence[Entry], reads: Sequence[str] = ()) -> None:
+    """Tell whoever watches what a run did."""
+    watch = _WATCH.get()
+    if watch is None:
+        return
+    watch.entries.extend(entries)
+    watch.reads.update(reads)
+    watch.verbs.update({verb, *(entry.verb for entry in entries)})

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from interp.encoded import Encoded
 from interp.errors import RequestError
+from interp.ledger import report
 from interp.metrics import probability, rank
 from interp.models import Model
 from interp.positions import Position
@@ -64,6 +65,7 @@ def logit_lens(
     answers = base.encoded.answers
     if not all(answers):
         raise RequestError("the lens ranks answers: a prompt has none", asked="logit_lens(...)")
+    report("unembed", ())
     columns = [model.backend.unembed(base[site, at]) for site in sites]
     return Lens(
         base.encoded,

@@ -11,7 +11,7 @@ from interp.backends.protocol import Fired, Write
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
-from interp.ledger import Entry, entry
+from interp.ledger import Entry, entry, report
 from interp.metrics import logit_difference, top1
 from interp.models import Model
 from interp.positions import Position, position
@@ -192,6 +192,7 @@ def run(
         ledger = _ledger(encoded, edits, writes, result.fired, passes=(0,) * len(encoded.ids))
         captured = {site: _as_asked(model, site, result.captured) for site in capture}
         logits = _logits_at(encoded, result.logits, position(logits_at))
+        report("run", ledger, [site.name for site in capture])
         return Run(model.id, encoded, logits, captured, ledger, position(logits_at))
     except InterpError as error:
         raise error.during(asked, where=model.id) from None
@@ -218,6 +219,7 @@ def generate(
         result = model.backend.generate(encoded.ids, writes, max_new_tokens=max_new_tokens)
         ledger = _ledger(encoded, edits, writes, result.fired, passes=result.passes)
         texts = tuple(map(model.backend.tokenizer.decode, result.new_ids))
+        report("generate", ledger)
         return Generation(model.id, encoded, result.new_ids, texts, ledger)
     except InterpError as error:
         raise error.during(asked, where=model.id) from None
