@@ -1,8 +1,8 @@
 """Which collected tests are specs, and what each of them is about."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import Any, Final
 
 import pytest
 
@@ -38,22 +38,14 @@ def uses_ours(definitions: Mapping[str, Sequence[Any]], name: str) -> bool:
     return bool(defined) and defined[-1].func.__module__ == OURS
 
 
-def parametrised_directly(item: pytest.Item, name: str) -> bool:
-    """Whether a mark of the test gives values for this argument itself."""
-    marks = item.iter_markers("parametrize")
-    return any(name in _argnames(mark.args[0]) for mark in marks if mark.args)
-
-
 def describe(items: Sequence[pytest.Item]) -> list[Spec]:
     """Find the specs among the collected tests, and leave on each what it is."""
-    found = {item: spec for item in items if (spec := _describe(item)) is not None}
-    functions: dict[str, set[str]] = {}
-    for item, spec in found.items():
-        functions.setdefault(spec.case.spec_id, set()).add(_function(item))
-    for item, spec in found.items():
-        family = len(functions[spec.case.spec_id]) > 1
-        item.stash[SPEC] = _named_by_function(spec, item) if family else spec
-    return [item.stash[SPEC] for item in found]
+    specs = []
+    for item in items:
+        if (spec := _describe(item)) is not None:
+            item.stash[SPEC] = spec
+            specs.append(spec)
+    return specs
 
 
 def _describe(item: pytest.Item) -> Spec | None:
@@ -69,19 +61,9 @@ def _describe(item: pytest.Item) -> Spec | None:
         except RequestError as error:
             problem = error
     rest = _rest_of_id(item, model)
-    case = Case(item.nodeid, spec_id, version, role, model, rest)
+    parts = [part for part in (_claim_of_family(item) if role == "finding" else "", rest) if part]
+    case = Case(item.nodeid, spec_id, version, role, model, "-".join(parts))
     return Spec(case, _labels(params, rest), problem)
-
-
-def _named_by_function(spec: Spec, item: pytest.Item) -> Spec:
-    """The spec of one of several functions under the same id: the case says which of them."""
-    name = _function(item).removeprefix("test_")
-    parts = [part for part in (name, spec.case.params) if part]
-    return replace(spec, case=replace(spec.case, params="-".join(parts)))
-
-
-def _function(item: pytest.Item) -> str:
-    return str(getattr(item, "originalname", item.name))
 
 
 def _role(item: pytest.Item) -> Role | None:
@@ -90,10 +72,7 @@ def _role(item: pytest.Item) -> Role | None:
     if info is None:
         return None
     names = [name for name in ("model", "measured") if name in info.names_closure]
-    uses = any(
-        uses_ours(info.name2fixturedefs, name) and not parametrised_directly(item, name)
-        for name in names
-    )
+    uses = any(uses_ours(info.name2fixturedefs, name) for name in names)
     if not uses and not item.config.stash[SETTING].ours:
         return None
     marked = {mark.name for mark in item.iter_markers()}
@@ -104,7 +83,7 @@ def _model_and_params(item: pytest.Function) -> tuple[str | None, dict[str, obje
     call = getattr(item, "callspec", None)
     params = dict(call.params) if call is not None else {}
     info: Any = item._fixtureinfo  # noqa: SLF001  pytest has no public way to ask whose fixture it is
-    if not uses_ours(info.name2fixturedefs, "model") or parametrised_directly(item, "model"):
+    if not uses_ours(info.name2fixturedefs, "model"):
         return None, params
     model = params.pop("model", None)
     return (model if isinstance(model, str) else None), params
@@ -136,6 +115,16 @@ def _read_marker(id: object, version: object = 1, source: object = "") -> tuple[
     return str(id), version
 
 
+def _claim_of_family(item: pytest.Function) -> str:
+    """The function's name where the marker is that of its file or class, and others share the id.
+
+    It is told from the marker's place, not from what else was collected: the name of a case is the
+    same whatever was selected.
+    """
+    node, _ = next(item.iter_markers_with_node("finding"))
+    return "" if node is item else item.originalname.removeprefix("test_")
+
+
 def _rest_of_id(item: pytest.Function, model: str | None) -> str:
     call = getattr(item, "callspec", None)
     if call is None:
@@ -148,9 +137,3 @@ def _labels(params: Mapping[str, object], rest: str) -> dict[str, Scalar]:
     """Parameters as labels of everything measured; those that are no scalars by their id."""
     labels = {name: value for name, value in params.items() if isinstance(value, Scalar)}
     return labels if len(labels) == len(params) else {**labels, "case": rest}
-
-
-def _argnames(argnames: object) -> Sequence[str]:
-    if isinstance(argnames, str):
-        return [name.strip() for name in argnames.split(",")]
-    return cast("Sequence[str]", argnames)

@@ -5,7 +5,7 @@ from typing import Final
 import pytest
 
 from interp.errors import DataError, RequestError
-from interp.plugin.cases import describe, parametrised_directly, spec_of, uses_ours
+from interp.plugin.cases import describe, spec_of, uses_ours
 from interp.plugin.recording import RECORDER
 from interp.plugin.selection import Candidate, Selection
 from interp.plugin.setting import SETTING, Setting, is_worker
@@ -20,8 +20,6 @@ ELSEWHERE: Final = "restricted to models that are not in this session"
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give a spec that asks for `model` one case for each model, named first in its id."""
     item = metafunc.definition
-    if "model" not in metafunc.fixturenames or parametrised_directly(item, "model"):
-        return
     if not uses_ours(metafunc._arg2fixturedefs, "model"):  # noqa: SLF001  no public way to ask
         return
     setting = metafunc.config.stash[SETTING]

@@ -186,6 +186,8 @@ def test_a_family_of_claims_shares_an_id_and_each_keeps_its_name(project):
     project.run()
     verdicts = {end.case.params: end.verdict for end in project.record.ends}
     assert verdicts == {"early": "holds", "late": "fails"}
+    project.run("specs/test_spec.py::test_late")
+    assert [end.case.params for end in project.record.ends] == ["late"]
 
 
 def test_an_error_in_teardown_takes_the_verdict_back(project):
