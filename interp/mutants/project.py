@@ -1,0 +1,74 @@
+"""The project in which specs meet a planted bug: twins of a few families, the specs, the prompts.
+
+It lies in a folder of its own, so that nothing of the user's plays a part and nothing is left.
+"""
+
+import shutil
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+from interp.prompts import PromptSet
+
+TWINS: Final = ("llama", "gpt2", "gemma2")  # GQA; fused and absolute; sandwich norms and softcaps
+CHECKED: Final = ("contracts", "calibration")
+ENTRY: Final = '[{family}]\npath = "twins/{family}"\ntags = ["tiny", "twin"]\nfamily = "{family}"\n'
+SETTINGS: Final = """[pytest]
+addopts = --strict-markers --import-mode=importlib
+filterwarnings = error
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder that pytest can run in."""
+
+    root: Path
+
+    def log_of(self, name: str) -> Path:
+        """Where the output of one trial goes."""
+        return self.root / "logs" / f"{name}.txt"
+
+
+def write_project(root: Path) -> Project:
+    """Write the twins, and copy the specs and prompt sets that belong to this installation."""
+    specs, prompts = _shipped()
+    for name in CHECKED:
+        shutil.copytree(specs / name, root / "specs" / name, ignore=_caches)
+    shutil.copytree(prompts, root / "fixtures" / "prompts")
+    twins = import_module("interp.backends.torch_twins")
+    words = twins.tokenizer(_texts(prompts), VOCABULARY)
+    for family in TWINS:
+        folder = root / "fixtures" / "twins" / family
+        twins.write_twin(family, folder, LONGER[family], words=words)
+    registry = "\n".join(ENTRY.format(family=family) for family in TWINS)
+    (root / "fixtures" / "models.toml").write_text(registry, encoding="utf-8")
+    (root / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
+    (root / "logs").mkdir()
+    return Project(root)
+
+
+# What the prompt sets need is longer than what a twin has; GPT-2 calls it otherwise.
+LONGER: Final = {
+    "llama": {"max_position_embeddings": 256},
+    "gpt2": {"n_positions": 256},
+    "gemma2": {"max_position_embeddings": 256},
+}
+VOCABULARY: Final = 2000  # most words of the prompt sets as one token
+_caches = shutil.ignore_patterns("__pycache__")
+
+
+def _texts(folder: Path) -> tuple[str, ...]:
+    """Every text and answer of the prompt sets, for the twins' tokenizer to learn."""
+    sets = [PromptSet.from_file(path) for path in sorted(folder.glob("*.jsonl"))]
+    prompts = [prompt for one in sets for prompt in one.prompts]
+    return tuple(" ".join((one.content, *one.answers, *one.foils)) for one in prompts)
+
+
+def _shipped() -> tuple[Path, Path]:
+    """The folders of specs and of prompt sets: beside the package in a checkout, else inside."""
+    package = Path(__file__).parents[1]
+    if (package.parent / "specs" / "contracts").is_dir():
+        return package.parent / "specs", package.parent / "fixtures" / "prompts"
+    return package, package / "prompt_sets"

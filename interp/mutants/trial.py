@@ -1,0 +1,116 @@
+"""One trial: plant a bug in this process, run the specs, and say which one noticed."""
+
+import os
+import sys
+from collections.abc import Generator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import Any, Literal
+
+import pytest
+
+from interp.errors import InterpError
+from interp.mutants.planting import Mutant
+from interp.mutants.project import Project
+from interp.reports.text import plain
+from interp.sites import SiteName
+
+Kind = Literal["killed", "survived", "crashed", "timeout"]
+Refusals = Mapping[str, Mapping[SiteName, str]]  # of each model
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended: `by` names what caught the bug, `reason` is its first line.
+
+    A bug that merely crashes is not caught: nobody would have shipped it.
+    """
+
+    kind: Kind
+    by: str = ""
+    reason: str = ""
+    refused: Refusals = field(default_factory=dict)
+
+
+class Watcher:
+    """A pytest plugin that loads models under watch and remembers the first failure."""
+
+    def __init__(self, known: Refusals | None) -> None:
+        """Remember which sites the untouched code refuses; None to learn it."""
+        self._known = known
+        self.refused: dict[str, Mapping[SiteName, str]] = {}
+        self.at_load = ""
+        self.first: tuple[str, BaseException | None] | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_interp_load_model(self, spec: Any) -> Any:
+        """Load the model, and notice what its self-check says."""
+        from interp import models  # noqa: PLC0415  where the bug may sit
+
+        try:
+            model = models.load(spec)
+        except InterpError as error:
+            self.at_load = plain(error.complaint.received or error.complaint.rule)
+            raise
+        self.refused[spec.id] = {**model.backend.info.refused}
+        known = self.refused if self._known is None else self._known
+        for site in self.refused[spec.id].keys() ^ known[spec.id].keys():
+            self.at_load = f"{site}: {self.refused[spec.id].get(site, 'no longer refused')}"
+            pytest.fail(f"{site} is not available as on the untouched model", pytrace=False)
+        return model
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, Any, Any]:
+        """Remember the first failure."""
+        report = yield
+        if report.failed and self.first is None:
+            self.first = (item.nodeid, call.excinfo.value if call.excinfo else None)
+        return report
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A spec that cannot be collected is a crash."""
+        if report.failed and self.first is None:
+            self.first = (report.nodeid, None)
+
+
+def attempt(project: Project, mutant: Mutant | None, known: Refusals | None) -> Outcome:
+    """Run the specs with the bug in force, or without any, up to the first failure."""
+    watcher = Watcher(known)
+    name = mutant.name if mutant else "control"
+    _alone(project, name)
+    asked = ["-x", "-c", str(project.root / "pytest.ini"), "-p", "no:cacheprovider"]
+    asked += ["--reports-dir", str(project.root / "reports" / name), str(project.root / "specs")]
+    ours = import_module("interp.plugin")
+    with mutant.plant() if mutant else nullcontext():
+        status = pytest.main(asked, plugins=[ours, watcher])
+    return _judged(watcher, int(status))
+
+
+def _alone(project: Project, name: str) -> None:
+    """Nothing from outside plays a part: no record of an earlier self-check, no options."""
+    os.environ["XDG_CACHE_HOME"] = str(project.root / "cache" / name)
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    os.environ.pop("PYTEST_ADDOPTS", None)
+    log = os.open(project.log_of(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+
+
+def _judged(watcher: Watcher, status: int) -> Outcome:
+    if watcher.first is None:
+        kind: Kind = "crashed" if status else "survived"
+        by = f"pytest ended with status {status}" if status else ""
+        return Outcome(kind, by, refused=watcher.refused)
+    nodeid, error = watcher.first
+    lines = str(error).strip().splitlines() if error else []
+    reason = plain(f"{type(error).__name__}: {lines[0] if lines else ''}") if error else ""
+    if not isinstance(error, (AssertionError, InterpError, pytest.fail.Exception)):
+        return Outcome("crashed", nodeid, reason)
+    if watcher.at_load:
+        return Outcome("killed", f"self-check: {watcher.at_load}", reason)
+    return Outcome("killed", nodeid, reason)
