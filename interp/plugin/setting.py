@@ -12,6 +12,7 @@ import pytest
 from interp.errors import InterpError
 from interp.plugin.options import Options, read_options
 from interp.plugin.selection import Selection, select
+from interp.registry import ModelSpec
 from interp.reports.manifest import run_name
 from interp.reports.verdicts import AcceptedVerdict, load_accepted
 
@@ -35,6 +36,7 @@ class Setting:
 
 SETTING = pytest.StashKey[Setting]()
 WORKER_INPUT = "interp_setting"
+SMALL = 200_000_000  # bytes
 
 
 def is_worker(config: pytest.Config) -> bool:
@@ -69,7 +71,18 @@ def decide(config: pytest.Config) -> Setting:
     setting = Setting(options, selection, run, config.rootpath, argv, accepted)
     if setting.ours and not options.allow_download:
         stay_offline(config)
+    if setting.ours and all(is_small(one.spec) for one in selection.chosen):
+        set_for_session(config, "OMP_NUM_THREADS", "1")
     return setting
+
+
+def is_small(spec: ModelSpec) -> bool:
+    """Whether a model is a folder here whose matrices are too small to share among threads.
+
+    With two threads on two busy cores such a model was ten times slower than with one.
+    """
+    folder = Path(spec.source)
+    return folder.is_dir() and sum(file.stat().st_size for file in folder.glob("*")) < SMALL
 
 
 def pack(setting: Setting) -> bytes:
