@@ -94,6 +94,38 @@ class Watch:
     reads: set[str] = field(default_factory=set)
     verbs: set[str] = field(default_factory=set)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Verbs, edited and read sites, without layers: what contracts speak for."""
+        edited = {entry.site.split("(")[0] for entry in self.entries}
+        return tuple(sorted(self.verbs | self.reads | edited))
+
+    def summary(self) -> list[dict[str, object]]:
+        """The edits, those with one verb, site and phase together, as JSON can hold them.
+
+        `dose` is the norm of the change over the norm of what it changed: least, median, most.
+        `from_end` is the range of positions, -1 the last token of a row.
+        """
+        groups: dict[tuple[str, str, str], list[Entry]] = {}
+        for entry in self.entries:
+            groups.setdefault((entry.verb, entry.site, entry.phase), []).append(entry)
+        return [_together(*kind, entries) for kind, entries in groups.items()]
+
+
+def _together(verb: str, site: str, phase: str, entries: list[Entry]) -> dict[str, object]:
+    doses = sorted(entry.relative_dose for entry in entries)
+    places = [place for entry in entries for row in entry.from_end for place in row]
+    return {
+        "verb": verb,
+        "site": site,
+        "phase": phase,
+        "runs": len(entries),
+        "rows": max(len(entry.rows) for entry in entries),
+        "from_end": [min(places), max(places)] if places else [],
+        "fired": sum(entry.fired for entry in entries),
+        "dose": [doses[0], doses[len(doses) // 2], doses[-1]],
+    }
+
 
 _WATCH: ContextVar[Watch | None] = ContextVar("watch", default=None)
 

@@ -6,7 +6,10 @@ from importlib import import_module
 from interp.errors import DataError, RequestError
 from interp.mutants.planting import Mutant
 
-ROOMS = tuple(f"interp.mutants.{room}" for room in ("hooks",))
+ROOMS = tuple(
+    f"interp.mutants.{room}"
+    for room in ("hooks", "positions", "doses", "reading", "decoding", "statistics", "data")
+)
 
 
 def catalogue(also: Sequence[str] = ()) -> dict[str, Mutant]:

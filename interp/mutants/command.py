@@ -77,7 +77,7 @@ def _scored(
         typer.echo(f"{log}\nthe specs fail without any bug: {control.outcome.by}", err=True)
         raise typer.Exit(INSTRUMENT)
     typer.echo(f"control: all specs pass without any bug, in {seconds(control.seconds)}", err=True)
-    bench = Bench(project, also, control.outcome.refused)
+    bench = Bench(project, also, control.outcome.usual)
     ended = _told(trials(bench, names, jobs=jobs), len(names))
     return [_row(found[name], ended[name]) for name in names]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from interp.mutants.catalogue import catalogue
 from interp.mutants.project import Project
-from interp.mutants.trial import Outcome, Refusals, attempt
+from interp.mutants.trial import Outcome, Usual, attempt
 from interp.reports.text import plain
 
 LIMIT = 120.0  # seconds; the slowest trial takes a fraction of it
@@ -22,11 +22,11 @@ HEAVY = ("interp.backends.torch", "interp.plugin", "interp.lens", "interp.patchi
 
 @dataclass(frozen=True)
 class Bench:
-    """What every trial shares: the project, where more mutants are, what is refused anyway."""
+    """What every trial shares: the project, where more mutants are, how the specs go without a bug."""
 
     project: Project
     also: tuple[str, ...] = ()
-    known: Refusals | None = None
+    usual: Usual | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _tried(bench: Bench, name: str, answer: Connection) -> None:
     prepare()
     planted = catalogue(bench.also)[name] if name else None
     try:
-        answer.send(attempt(bench.project, planted, bench.known))
+        answer.send(attempt(bench.project, planted, bench.usual))
     except Exception as error:  # noqa: BLE001  whatever a bug does, its trial has an end
         answer.send(Outcome("crashed", "the trial", plain(f"{type(error).__name__}: {error}")))
     answer.close()

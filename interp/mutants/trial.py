@@ -17,7 +17,15 @@ from interp.reports.text import plain
 from interp.sites import SiteName
 
 Kind = Literal["killed", "survived", "crashed", "timeout"]
-Refusals = Mapping[str, Mapping[SiteName, str]]  # of each model
+QUICK = 0.3  # seconds
+
+
+@dataclass(frozen=True)
+class Usual:
+    """How the specs go on the untouched code: what each model refuses, and how long each takes."""
+
+    refused: Mapping[str, Mapping[SiteName, str]] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,16 +38,17 @@ class Outcome:
     kind: Kind
     by: str = ""
     reason: str = ""
-    refused: Refusals = field(default_factory=dict)
+    usual: Usual = field(default_factory=Usual)
 
 
 class Watcher:
     """A pytest plugin that loads models under watch and remembers the first failure."""
 
-    def __init__(self, known: Refusals | None) -> None:
-        """Remember which sites the untouched code refuses; None to learn it."""
-        self._known = known
+    def __init__(self, usual: Usual | None) -> None:
+        """Remember how the specs go on the untouched code; None to learn it."""
+        self._usual = usual
         self.refused: dict[str, Mapping[SiteName, str]] = {}
+        self.seconds: dict[str, float] = {}
         self.at_load = ""
         self.first: tuple[str, BaseException | None] | None = None
 
@@ -54,11 +63,26 @@ class Watcher:
             self.at_load = plain(error.complaint.received or error.complaint.rule)
             raise
         self.refused[spec.id] = {**model.backend.info.refused}
-        known = self.refused if self._known is None else self._known
+        known = self._usual.refused if self._usual else self.refused
         for site in self.refused[spec.id].keys() ^ known[spec.id].keys():
             self.at_load = f"{site}: {self.refused[spec.id].get(site, 'no longer refused')}"
             pytest.fail(f"{site} is not available as on the untouched model", pytrace=False)
         return model
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_collection_modifyitems(
+        self, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        """What is quick and needs no model goes first, what is slow and needs none goes last."""
+        yield
+        usual = self._usual.seconds if self._usual else {}
+
+        def place(item: pytest.Item) -> int:
+            if "model" in getattr(item, "fixturenames", ()):
+                return 1
+            return 0 if usual.get(item.nodeid, 0.0) < QUICK else 2
+
+        items.sort(key=place)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -66,6 +90,7 @@ class Watcher:
     ) -> Generator[None, Any, Any]:
         """Remember the first failure."""
         report = yield
+        self.seconds[item.nodeid] = self.seconds.get(item.nodeid, 0.0) + call.duration
         if report.failed and self.first is None:
             self.first = (item.nodeid, call.excinfo.value if call.excinfo else None)
         return report
@@ -76,9 +101,9 @@ class Watcher:
             self.first = (report.nodeid, None)
 
 
-def attempt(project: Project, mutant: Mutant | None, known: Refusals | None) -> Outcome:
+def attempt(project: Project, mutant: Mutant | None, usual: Usual | None) -> Outcome:
     """Run the specs with the bug in force, or without any, up to the first failure."""
-    watcher = Watcher(known)
+    watcher = Watcher(usual)
     name = mutant.name if mutant else "control"
     _alone(project, name)
     asked = ["-x", "-c", str(project.root / "pytest.ini"), "-p", "no:cacheprovider"]
@@ -105,7 +130,7 @@ def _judged(watcher: Watcher, status: int) -> Outcome:
     if watcher.first is None:
         kind: Kind = "crashed" if status else "survived"
         by = f"pytest ended with status {status}" if status else ""
-        return Outcome(kind, by, refused=watcher.refused)
+        return Outcome(kind, by, usual=Usual(watcher.refused, watcher.seconds))
     nodeid, error = watcher.first
     lines = str(error).strip().splitlines() if error else []
     reason = plain(f"{type(error).__name__}: {lines[0] if lines else ''}") if error else ""

@@ -62,7 +62,7 @@ def _describe(item: pytest.Item) -> Spec | None:
             problem = error
     rest = _rest_of_id(item, model)
     parts = [part for part in (_claim_of_family(item) if role == "finding" else "", rest) if part]
-    case = Case(item.nodeid, spec_id, version, role, model, "-".join(parts))
+    case = Case(item.nodeid, spec_id, version, role, model, "-".join(parts), _guards(item, role))
     return Spec(case, _labels(params, rest), problem)
 
 
@@ -77,6 +77,13 @@ def _role(item: pytest.Item) -> Role | None:
         return None
     marked = {mark.name for mark in item.iter_markers()}
     return next((role for role in ROLES if role in marked), "spec" if uses else None)
+
+
+def _guards(item: pytest.Item, role: Role) -> tuple[tuple[str, ...], ...]:
+    """What a contract speaks for: the words of each of its markers."""
+    marks = item.iter_markers("contract") if role == "contract" else ()
+    given = tuple(mark.args for mark in marks)
+    return given if all(given) else ()
 
 
 def _model_and_params(item: pytest.Function) -> tuple[str | None, dict[str, object]]:

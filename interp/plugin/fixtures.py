@@ -14,6 +14,7 @@ from interp.plugin.options import ProfileName
 from interp.plugin.recording import RECORDER, Live, labels_of
 from interp.plugin.selection import Candidate
 from interp.plugin.setting import SETTING
+from interp.plugin.watched import ledger_of
 from interp.registry import availability, download
 from interp.reports.values import Scalar, Value, reading, scalar
 
@@ -105,6 +106,7 @@ def measured(request: pytest.FixtureRequest) -> Measured:
                 items=None,
                 model=about,
                 nodeid=spec.case.nodeid,
+                ledger=ledger_of(item),
             ),
             read,
         )

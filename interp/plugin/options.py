@@ -8,7 +8,7 @@ import pytest
 
 ProfileName = Literal["quick", "full"]
 MARKERS = (
-    "contract: an exact property of the primitives",
+    "contract(*words): an exact property of the primitives, and the verbs and sites it speaks for",
     "calibration: an instrument fires on a planted effect and is quiet on a null",
     "finding(id, version=1, source=''): a claim about the inside of models",
     "on(*models): run only on these models: ids, globs over ids or tag:NAME",

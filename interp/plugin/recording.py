@@ -38,7 +38,7 @@ class Recorder:
         self.live: Live | None = None
         self.broken: InterpError | None = None
         self._journal: Journal | None = None
-        self._failed: dict[str, list[str]] = {}
+        self._failed: dict[str, list[Case]] = {}
         self._model: str | None = None
         self._measured: dict[Key, str] = {}  # by which test
         self._now: set[Key] = set()  # by the test that is running
@@ -74,8 +74,7 @@ class Recorder:
     def end(self, end: End) -> None:
         """Write down how a case ended, and remember a contract that did not hold."""
         if end.case.role == "contract" and end.verdict == "fails" and end.case.model is not None:
-            known = self._failed.setdefault(end.case.model, [])
-            known.extend({end.case.spec_id} - set(known))
+            self._failed.setdefault(end.case.model, []).append(end.case)
         row = {key: value for key, value in asdict(end).items() if key != "case"}
         self._note("test_end", {**asdict(end.case), **row}, safe=True)
 
@@ -110,7 +109,7 @@ class Recorder:
         item.stash.setdefault(VALUES, []).append(Value(**row))
         item.user_properties.extend(_properties(value))
 
-    def failed_on(self, model: str) -> list[str]:
+    def failed_on(self, model: str) -> list[Case]:
         """The contracts that failed on this model."""
         return self._failed.get(model, [])
 

@@ -11,6 +11,7 @@ from interp.plugin.collecting import NO_MODEL
 from interp.plugin.recording import RECORDER, VALUES
 from interp.plugin.reported import attach
 from interp.plugin.setting import SETTING
+from interp.plugin.watched import uses_of
 from interp.reports.record import End, because_of
 from interp.reports.summary import word_for
 from interp.reports.text import plain
@@ -19,7 +20,6 @@ from interp.reports.verdicts import Verdict, find_accepted, verdict_of
 
 DEPENDENT: Final = ("calibration", "finding")
 SET_UP = pytest.StashKey[float]()
-INVALID = pytest.StashKey[str]()
 MISSING = pytest.StashKey[set[str]]()
 
 
@@ -47,10 +47,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if (problem := recorder.broken or spec.problem) is not None:
         raise problem
     _refuse_missing(item, spec)
-    failed = recorder.failed_on(spec.case.model or "")
-    if failed and spec.case.role in DEPENDENT:
-        item.stash[INVALID] = because_of(failed)
-        pytest.skip(f"invalid: {item.stash[INVALID]}")
+    if reason := _invalid(item, spec):
+        pytest.skip(f"invalid: {reason}")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -109,6 +107,14 @@ def _refuse_missing(item: pytest.Item, spec: Spec) -> None:
     )
 
 
+def _invalid(item: pytest.Item, spec: Spec) -> str:
+    """Why this spec is invalid, from what its runs have used so far; empty if it is not."""
+    if spec.case.role not in DEPENDENT:
+        return ""
+    failed = item.config.stash[RECORDER].failed_on(spec.case.model or "")
+    return because_of(failed, uses_of(item)) if failed else ""
+
+
 def _values(item: pytest.Item) -> list[Value]:
     return item.stash.setdefault(VALUES, [])
 
@@ -133,21 +139,23 @@ def _end(
     known = item.config.stash[SETTING].accepted.get(case.model or "", ())
     accepted = find_accepted(known, case.spec_id, case.spec_version, case.params)
     if case.role == "finding" and values and accepted and verdict == accepted.verdict != "holds":
-        return End(case, verdict, True, accepted.reason or reason, took)
-    return End(case, verdict, False, reason, took)
+        return End(case, verdict, True, accepted.reason or reason, took, uses_of(item))
+    return End(case, verdict, False, reason, took, uses_of(item))
 
 
 def _verdict(
     item: pytest.Item, spec: Spec, report: pytest.TestReport, call: pytest.CallInfo[None]
 ) -> tuple[Verdict, str]:
     """What the outcome of a phase says, and why where it does not hold."""
-    if INVALID in item.stash:
-        return "invalid", item.stash[INVALID]
+    if reason := _invalid(item, spec):
+        return "invalid", reason
     error = call.excinfo.value if call.excinfo else None
     if report.skipped and not hasattr(report, "wasxfail"):
         return "skipped", plain(getattr(error, "msg", error))
     measured = spec.case.role != "finding" or bool(_values(item))
     verdict = verdict_of(error, measured=measured and call.when == "call")
+    if verdict == "error" and spec.case.role == "contract" and call.when == "call":
+        verdict = "fails"  # an instrument that stops working has failed
     return verdict, _first_line(call) if error else ""
 
 

@@ -1,7 +1,7 @@
 """A run as its journal tells it: what was planned, measured, finished, and what crashed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -26,6 +26,14 @@ class Case:
     role: Role
     model: str | None
     params: str = ""  # the id of its other parameters
+    guards: tuple[tuple[str, ...], ...] = ()  # a contract's: each a set of words it speaks for
+
+    def concerns(self, uses: Collection[str]) -> bool:
+        """Whether what used these verbs and sites rests on this contract.
+
+        A contract without guards is one that everything rests on.
+        """
+        return not self.guards or any(set(guard) <= set(uses) for guard in self.guards)
 
 
 @dataclass(frozen=True)
@@ -37,6 +45,7 @@ class End:
     accepted: bool
     reason: str
     seconds: float
+    uses: tuple[str, ...] = ()  # the verbs and sites of its runs
 
 
 @dataclass(frozen=True)
@@ -129,13 +138,13 @@ def read_lines(path: Path) -> Iterator[Line | None]:
 
 def failed_contracts(
     ends: tuple[End, ...] | list[End], crashed: tuple[Case, ...]
-) -> dict[str, list[str]]:
+) -> dict[str, list[Case]]:
     """The contracts that do not hold, or killed their process, by model."""
-    broken: dict[str, list[str]] = {}
+    broken: dict[str, list[Case]] = {}
     failed = [end.case for end in ends if end.verdict == "fails" and end.case.role == "contract"]
     for case in [*failed, *(case for case in crashed if case.role == "contract")]:
-        if case.model is not None and case.spec_id not in broken.setdefault(case.model, []):
-            broken[case.model].append(case.spec_id)
+        if case.model is not None:
+            broken.setdefault(case.model, []).append(case)
     return broken
 
 
@@ -156,16 +165,27 @@ def _ends(rows: list[Line]) -> dict[str, End]:
     return {nodeid: _after_contracts(end, broken) for nodeid, end in ends.items()}
 
 
-def _after_contracts(end: End, broken: Mapping[str, list[str]]) -> End:
-    rests_on = broken.get(end.case.model or "", [])
-    if end.case.role in {"contract", "spec"} or not rests_on or end.verdict == "skipped":
+def _after_contracts(end: End, broken: Mapping[str, list[Case]]) -> End:
+    if end.case.role in {"contract", "spec"} or end.verdict == "skipped":
         return end
-    return replace(end, verdict="invalid", accepted=False, reason=because_of(rests_on))
+    reason = because_of(broken.get(end.case.model or "", []), end.uses)
+    return replace(end, verdict="invalid", accepted=False, reason=reason) if reason else end
 
 
-def because_of(contracts: list[str]) -> str:
-    """The reason that is given for an invalid verdict."""
-    return f"failed on this model: {', '.join(contracts)}"
+def because_of(failed: Sequence[Case], uses: Collection[str]) -> str:
+    """Why what used these verbs and sites is invalid: the chain, or nothing if it is not."""
+    parts = []
+    for name, words in {case.spec_id: _shared(case, uses) for case in failed}.items():
+        if words is not None:
+            parts.append(f"{words} -> {name}" if words else name)
+    return f"stands on what failed on this model: {', '.join(parts)}" if parts else ""
+
+
+def _shared(case: Case, uses: Collection[str]) -> str | None:
+    """The words by which these uses rest on a contract; None if they do not."""
+    if not case.concerns(uses):
+        return None
+    return " + ".join(next((guard for guard in case.guards if set(guard) <= set(uses)), ()))
 
 
 def _as(kind: type[T], row: Line) -> T:

@@ -15,20 +15,21 @@ OF_MANY: Final = {
     "does not hold": "do not hold",
     "accepted: does not hold": "accepted: do not hold",
 }
-COLUMNS: Final = ("spec", "metric", "value", "interval", "n", "verdict")
-TO_THE_RIGHT: Final = ("value", "n")
 NARROWEST: Final = 10
 
 
 class Row(NamedTuple):
-    """One line of a table; a spec with several values names itself only once."""
+    """One line of a table: a spec with its verdict, or one of the values it measured."""
 
-    spec: str
-    metric: str
-    value: str
-    interval: str
-    n: str
-    verdict: str
+    name: str
+    value: str = ""
+    interval: str = ""
+    n: str = ""
+    verdict: str = ""
+
+
+HEAD: Final = Row("", "value", "95 % interval", "n", "verdict")
+TO_THE_RIGHT: Final = ("value", "n")
 
 
 def tables(record: RunRecord, width: int) -> Iterator[str]:
@@ -92,45 +93,52 @@ def _heading(record: RunRecord, model: str | None) -> str:
 
 def _rows(ends: Sequence[End], values: Sequence[Value]) -> Iterator[Row]:
     for end in ends:
-        if end.case.role == "contract":
+        mine = [value for value in values if value.nodeid == end.case.nodeid]
+        if end.case.role == "contract" or not (mine or end.case.role == "finding"):
             continue
         name = f"{end.case.spec_id}[{end.case.params}]" if end.case.params else end.case.spec_id
-        mine = [value for value in values if value.nodeid == end.case.nodeid]
-        if not mine and end.case.role == "finding":
-            yield Row(plain(name), "", "", "", "", word_for(end))
-        for first, value in enumerate(mine):
-            yield _row(value, *(("", "") if first else (plain(name), word_for(end))))
+        yield Row(plain(name), verdict=word_for(end))
+        for value in mine:
+            between = interval(value.low, value.high)
+            items = "" if value.n is None else str(value.n)
+            yield Row(f"  {_short_name(value, end)}", number(value.value), between, items)
 
 
-def _row(value: Value, spec: str, verdict: str) -> Row:
-    between = interval(value.low, value.high)
-    items = "" if value.n is None else str(value.n)
-    return Row(spec, plain(value.name), number(value.value), between, items, verdict)
+def _short_name(value: Value, end: End) -> str:
+    """The value's name without the labels that the case's own name says already."""
+    said = end.case.params.split("-")
+    labels = {key: label for key, label in value.labels.items() if str(label) not in said}
+    named = ",".join(f"{key}={label}" for key, label in sorted(labels.items()))
+    return plain(f"{value.metric}[{named}]" if named else value.metric)
 
 
 def _table(rows: Sequence[Row], width: int) -> Iterator[str]:
-    """The rows in columns that fit: the longer names give way, then the interval, then n."""
-    every = [Row(*COLUMNS), *rows]
+    """The rows in columns that fit: names give way first, then the interval, then n."""
+    every = [HEAD, *rows]
     for left_out in ((), ("interval",), ("interval", "n")):
-        shown = [column for column, name in enumerate(COLUMNS) if name not in left_out]
+        shown = [column for column in Row._fields if column not in left_out]
         sizes = _sizes(every, shown, width)
-        if sum(sizes) + 2 * (len(sizes) - 1) <= width:
+        if _total(sizes) <= width:
             break
     for row in every:
         cells = (
-            clip(row[column], size).rjust(size)
-            if COLUMNS[column] in TO_THE_RIGHT
-            else squeeze(row[column], size).ljust(size)
+            clip(getattr(row, column), size).rjust(size)
+            if column in TO_THE_RIGHT
+            else squeeze(getattr(row, column), size).ljust(size)
             for column, size in zip(shown, sizes, strict=True)
         )
         yield clip("  ".join(cells).rstrip(), width)
 
 
-def _sizes(rows: Sequence[Row], shown: Sequence[int], width: int) -> list[int]:
-    sizes = [max(len(row[column]) for row in rows) for column in shown]
-    while sum(sizes) + 2 * (len(sizes) - 1) > width and max(sizes[:2]) > NARROWEST:
-        sizes[sizes.index(max(sizes[:2]))] -= 1
+def _sizes(rows: Sequence[Row], shown: Sequence[str], width: int) -> list[int]:
+    sizes = [max(len(getattr(row, column)) for row in rows) for column in shown]
+    spare = width - _total(sizes)
+    sizes[0] = max(NARROWEST, sizes[0] + min(spare, 0))
     return sizes
+
+
+def _total(sizes: Sequence[int]) -> int:
+    return sum(sizes) + 2 * (len(sizes) - 1)
 
 
 def _folded(ends: Sequence[End]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """What a spec measured: one number with its uncertainty, its labels and the model it is about."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -72,6 +72,7 @@ class Value:
     items: str | None  # sha256 of the artifact that holds the per-item outcomes
     model: Identity | None
     nodeid: str
+    ledger: Sequence[Mapping[str, object]] = ()  # the edits of the runs before it, by kind
 
     @property
     def model_id(self) -> str | None:

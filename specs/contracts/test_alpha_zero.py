@@ -11,7 +11,6 @@ import pytest
 
 from interp import generate, max_abs_diff, moved, random_direction, resid_post, run, steer
 
-pytestmark = [pytest.mark.contract]
 at_places = pytest.mark.parametrize("at", ["all", "last"])
 
 
@@ -21,6 +20,7 @@ def push(model, layer, **how):
     return steer(site, random_direction(model, site, seed=layer), unit="median_norm", **how)
 
 
+@pytest.mark.contract("steer")
 @at_places
 def test_alpha_zero_is_the_identity(model, mixed_lengths, at):
     plain = run(model, mixed_lengths, logits_at="all")
@@ -29,6 +29,7 @@ def test_alpha_zero_is_the_identity(model, mixed_lengths, at):
         assert max_abs_diff(steered, plain) == 0.0
 
 
+@pytest.mark.contract("steer")
 @at_places
 def test_alpha_one_moves_every_prompt_and_only_where_told(model, mixed_lengths, at):
     plain = run(model, mixed_lengths, logits_at="all")
@@ -37,6 +38,7 @@ def test_alpha_one_moves_every_prompt_and_only_where_told(model, mixed_lengths, 
         assert (moved(steered, plain) == plain.encoded.mask(at)).all()
 
 
+@pytest.mark.contract("steer", "generate")
 def test_alpha_zero_is_the_identity_while_generating(model, mixed_lengths):
     plain = generate(model, mixed_lengths, max_new_tokens=4)
     for layer in model.layers:
@@ -44,6 +46,7 @@ def test_alpha_zero_is_the_identity_while_generating(model, mixed_lengths):
         assert steered.new_ids == plain.new_ids
 
 
+@pytest.mark.contract("steer", "generate")
 def test_a_push_on_generated_tokens_spares_the_first_and_moves_the_rest(model, mixed_lengths):
     plain = generate(model, mixed_lengths, max_new_tokens=4)
     edit = push(model, model.layer("middle"), alpha=30.0).during("generated")

@@ -12,7 +12,7 @@ import pytest
 
 from interp import relative_error, resid_post, rounding, run
 
-pytestmark = [pytest.mark.contract]
+pytestmark = [pytest.mark.contract("run")]
 
 
 def alone(model, prompts, site):

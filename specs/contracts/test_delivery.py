@@ -20,10 +20,10 @@ from interp import (
     steer,
 )
 
-pytestmark = [pytest.mark.contract]
 depths = pytest.mark.parametrize("depth", ["first", "middle", "last"])
 
 
+@pytest.mark.contract("steer")
 @depths
 def test_the_change_at_the_site_is_alpha_times_the_vector(model, mixed_lengths, depth):
     site = resid_post(model.layer(depth))
@@ -36,6 +36,7 @@ def test_the_change_at_the_site_is_alpha_times_the_vector(model, mixed_lengths, 
     assert relative_error(change, expected) < 10 * rounding(model)
 
 
+@pytest.mark.contract("project_out")
 @depths
 def test_a_projected_direction_is_gone_and_was_there(model, mixed_lengths, depth):
     site = resid_post(model.layer(depth))
@@ -47,6 +48,7 @@ def test_a_projected_direction_is_gone_and_was_there(model, mixed_lengths, depth
     assert left.max() < rounding(model) * np.abs(plain[site, "last"]).max() < before.max()
 
 
+@pytest.mark.contract("generate")
 def test_an_edit_fires_on_every_prompt_position_and_every_token_fed_back(model, mixed_lengths):
     site = resid_post(model.layer("middle"))
     edit = steer(site, random_direction(model, site, seed=3), alpha=0.0)

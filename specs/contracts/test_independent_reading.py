@@ -11,9 +11,8 @@ import pytest
 
 from interp import final_norm, generate, relative_error, resid_post, resid_pre, rounding, run
 
-pytestmark = [pytest.mark.contract]
 
-
+@pytest.mark.contract("run")
 def test_logits_are_the_engine_s(model, mixed_lengths):
     ours = run(model, mixed_lengths, logits_at="all")
     for row, ids in enumerate(ours.encoded.ids):
@@ -21,6 +20,7 @@ def test_logits_are_the_engine_s(model, mixed_lengths):
         assert relative_error(ours.logits[row, : len(ids)], theirs) < rounding(model)
 
 
+@pytest.mark.contract("run")
 def test_captured_streams_are_the_engine_s(model, mixed_lengths):
     sites = [*(resid_pre(layer) for layer in model.layers), final_norm()]
     ours = run(model, mixed_lengths, capture=sites)
@@ -30,6 +30,7 @@ def test_captured_streams_are_the_engine_s(model, mixed_lengths):
             assert relative_error(ours[site][row, : len(ids)], state) < rounding(model)
 
 
+@pytest.mark.contract("run")
 def test_a_stream_one_layer_off_is_something_else(model, mixed_lengths):
     sites = [resid_post(layer) for layer in model.layers]
     ours = run(model, mixed_lengths, capture=sites)
@@ -39,12 +40,14 @@ def test_a_stream_one_layer_off_is_something_else(model, mixed_lengths):
     assert min(errors) > 100 * rounding(model)
 
 
+@pytest.mark.contract("generate")
 def test_greedy_tokens_are_the_engine_s(model, mixed_lengths):
     ours = generate(model, mixed_lengths, max_new_tokens=6)
     for ids, new in zip(ours.encoded.ids, ours.new_ids, strict=True):
         assert model.backend.reference.generate(ids, 6) == new
 
 
+@pytest.mark.contract("run")
 def test_every_prompt_begins_with_one_bos_and_nothing_twice(model, mixed_lengths):
     rows = model.encode(mixed_lengths).ids
     starts = {row[0] for row in rows}

@@ -12,7 +12,7 @@ import pytest
 
 from interp import max_abs_diff, patch, relative_error, resid_post, rounding, run
 
-pytestmark = [pytest.mark.contract]
+pytestmark = [pytest.mark.contract("patch")]
 
 
 def test_a_prompt_s_own_value_is_the_identity(model, mixed_lengths):

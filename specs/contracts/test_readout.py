@@ -11,7 +11,7 @@ import pytest
 
 from interp import relative_error, resid_post, rounding, run
 
-pytestmark = [pytest.mark.contract]
+pytestmark = [pytest.mark.contract("unembed")]
 
 
 def test_the_last_stream_reads_out_as_the_logits(model, mixed_lengths):

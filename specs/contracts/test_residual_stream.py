@@ -12,8 +12,6 @@ import pytest
 
 from interp import attn_out, mlp_out, patch, relative_error, resid_post, resid_pre, rounding, run
 
-pytestmark = [pytest.mark.contract]
-
 
 @pytest.fixture
 def alike(model, mixed_lengths):
@@ -22,6 +20,7 @@ def alike(model, mixed_lengths):
     return mixed_lengths.where(lengths == np.bincount(lengths).argmax(), at_least=2)
 
 
+@pytest.mark.contract("run")
 def test_what_leaves_a_block_enters_the_next(model, mixed_lengths):
     sites = [site(layer) for layer in model.layers for site in (resid_pre, resid_post)]
     stream = run(model, mixed_lengths, capture=sites)
@@ -31,6 +30,8 @@ def test_what_leaves_a_block_enters_the_next(model, mixed_lengths):
         )
 
 
+@pytest.mark.contract("attn_out")
+@pytest.mark.contract("mlp_out")
 def test_attention_and_mlp_add_to_it_what_their_sites_say(model, mixed_lengths):
     parts = [resid_pre, attn_out, mlp_out, resid_post]
     sites = [part(layer) for layer in model.layers for part in parts]
@@ -40,6 +41,7 @@ def test_attention_and_mlp_add_to_it_what_their_sites_say(model, mixed_lengths):
         assert relative_error(total, stream[resid_post(layer)]) < rounding(model)
 
 
+@pytest.mark.contract("run")
 def test_a_row_given_another_row_s_stream_says_what_that_row_says(model, alike):
     sites = [resid_post(layer) for layer in model.layers]
     plain = run(model, alike, capture=sites)

@@ -133,7 +133,7 @@ def test_a_contract_that_runs_in_another_worker_has_not_crashed(tmp_path):
     assert recorder.failed_on("gpt-b") == []
     other.write("test_start", vars(case("qwen-c", "contract")))
     recorder.start(case("qwen-c", "finding"))
-    assert recorder.failed_on("qwen-c") == ["contract"]
+    assert [case.spec_id for case in recorder.failed_on("qwen-c")] == ["contract"]
     other.close()
 
 

@@ -90,7 +90,9 @@ def test_what_rests_on_a_failed_contract_is_invalid_on_that_model_only(project):
         ("area.claim", "gpt-b"): "holds",
     }
     assert [value.model_id for value in project.record.values] == ["gpt-b"]
-    result.stdout.fnmatch_lines(["*invalid: failed on this model:", "*test_spec::test_identity"])
+    result.stdout.fnmatch_lines(
+        ["*invalid: stands on what failed on", "*this model: test_spec::test_identity"]
+    )
 
 
 def test_a_calibration_that_fails_is_an_instrument_that_failed(project):
