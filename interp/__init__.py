@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from interp.positions import after as after
     from interp.positions import span as span
     from interp.prompts import PromptSet as PromptSet
+    from interp.recomputing import recompute as recompute
     from interp.runs import generate as generate
     from interp.runs import max_abs_diff as max_abs_diff
     from interp.runs import moved as moved
@@ -57,6 +58,7 @@ _HOME = {
     "patch": "edits",
     "project_out": "edits",
     "random_direction": "directions",
+    "recompute": "recomputing",
     "relative_error": "metrics",
     "resid_post": "sites",
     "resid_pre": "sites",

@@ -42,6 +42,7 @@ class ModelInfo:
     attn_implementation: str
     device: str
     fingerprint: str
+    end_ids: frozenset[int] = frozenset()
     refused: Mapping[SiteName, str] = field(default_factory=dict)
 
     @property

@@ -22,8 +22,8 @@ from interp.backends.batching import by_length, for_rows, real_positions, until
 from interp.backends.protocol import Decoded, Fired, Forward, LogitsAt, ModelInfo, Write
 from interp.backends.taps import Taps, blank, finite, merged
 from interp.backends.tokenizer import Tokenizer
-from interp.backends.torch_hooks import Hooked
-from interp.backends.torch_loading import describe, end_tokens, load_model
+from interp.backends.torch_hooks import Hooked, refuse_training
+from interp.backends.torch_loading import describe, load_model
 from interp.backends.torch_reference import TorchReference
 from interp.errors import RequestError
 from interp.sites import Site, SiteName
@@ -61,8 +61,8 @@ class TorchBackend:
         self.tokenizer = tokenizer
         self._arrays = TorchArrays(model.device)
         self._hooked = Hooked(model)
-        self.info: ModelInfo = describe(model, len(self._hooked.blocks), fingerprint)
-        self._end = end_tokens(model) | tokenizer.end_ids
+        known = describe(model, len(self._hooked.blocks), fingerprint)
+        self.info: ModelInfo = replace(known, end_ids=known.end_ids | tokenizer.end_ids)
         self._keeps = "logits_to_keep" in inspect.signature(type(model).forward).parameters
 
     @classmethod
@@ -147,10 +147,7 @@ class TorchBackend:
     def _refuse_unfit(self) -> None:
         if self._model is None:
             raise RequestError("this model was closed", hint="load it again")
-        if any(module.training for module in self._model.modules()):
-            raise RequestError(
-                "a model in train mode has dropout and no fixed answer", hint="model.eval()"
-            )
+        refuse_training(self._model)
 
     def _padded(self, ids: Sequence[Sequence[int]]) -> tuple[Tensor, Bool[np.ndarray, "batch pos"]]:
         self._refuse_unfit()
@@ -180,7 +177,7 @@ class TorchBackend:
         padded, real = self._padded(ids)
         steps: list[Tensor] = []
         done = torch.zeros(len(ids), dtype=torch.bool)
-        end = torch.tensor(sorted(self._end), dtype=torch.long)
+        end = torch.tensor(sorted(self.info.end_ids), dtype=torch.long)
         with self._tapped(writes, (), real) as taps:
             for tokens in greedy(self._model, padded, last_only=self._keeps):
                 steps.append(tokens)
@@ -190,7 +187,7 @@ class TorchBackend:
                 taps.move_to([write.generated[:, None] for write in writes], real[:, :1])
         rows = torch.stack(steps, dim=1).tolist()
         passes = (len(steps) - 1,) * len(ids)
-        return Decoded(tuple(until(row, self._end) for row in rows), passes, taps.fired())
+        return Decoded(tuple(until(row, self.info.end_ids) for row in rows), passes, taps.fired())
 
     @contextmanager
     def _tapped(

@@ -21,6 +21,7 @@ from interp.backends.torch_layout import (
     on_output,
     skipped,
 )
+from interp.errors import RequestError
 from interp.sites import SITE_NAMES, SiteName
 
 
@@ -82,6 +83,19 @@ class Hooked:
         finally:
             handle.remove()
         return seen == [True]
+
+
+def refuse_training(model: Any) -> None:
+    """Nothing, if every module of the model is in eval mode.
+
+    Raises:
+        RequestError: one is in train mode: its dropout gives another answer each time.
+    """
+    for name, module in model.named_modules():
+        if module.training:
+            raise RequestError(
+                "a model in train mode has no fixed answer", received=name, hint="model.eval()"
+            )
 
 
 def _shaped(name: SiteName, tap: Tap, heads: Mapping[SiteName, int]) -> Tap:

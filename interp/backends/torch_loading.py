@@ -75,11 +75,12 @@ def describe(model: PreTrainedModel, n_layers: int, fingerprint: str) -> ModelIn
         attn_implementation=attention,
         device=str(model.device),
         fingerprint=fingerprint,
+        end_ids=_end_tokens(model),
         refused={} if attention == "eager" else {"pattern": NO_PATTERN.format(attention)},
     )
 
 
-def end_tokens(model: Any) -> frozenset[int]:
+def _end_tokens(model: Any) -> frozenset[int]:
     """The tokens after which the model's own generation stops; a chat model has several."""
     ends = getattr(model.generation_config, "eos_token_id", None)
     return frozenset(ends if isinstance(ends, list) else [ends]) - {None}
