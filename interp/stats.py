@@ -58,8 +58,8 @@ class ExactTest:
     n: int
 
 
-def proportion(hits: Bool[np.ndarray, " n"]) -> Estimate:
-    """The share of hits with Wilson's score interval.
+def proportion(hits: Bool[np.ndarray, "..."]) -> Estimate:
+    """The share of hits, [n], with Wilson's score interval.
 
     Raises:
         RequestError: there are no items.
@@ -75,8 +75,8 @@ def proportion(hits: Bool[np.ndarray, " n"]) -> Estimate:
     )
 
 
-def average(values: Shaped[np.ndarray, " n"], *, seed: int = 0) -> Estimate:
-    """The mean of the items with a percentile bootstrap interval over items."""
+def average(values: Shaped[np.ndarray, "..."], *, seed: int = 0) -> Estimate:
+    """The mean of the items, [n], with a percentile bootstrap interval over items."""
     items = _items(values).astype(np.float64)
     draws = np.random.default_rng(seed).integers(len(items), size=(RESAMPLES, len(items)))
     tails = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
@@ -85,14 +85,14 @@ def average(values: Shaped[np.ndarray, " n"], *, seed: int = 0) -> Estimate:
 
 
 def paired_difference(
-    a: Shaped[np.ndarray, " n"], b: Shaped[np.ndarray, " n"], *, seed: int = 0
+    a: Shaped[np.ndarray, " n"], b: Shaped[np.ndarray, " m"], *, seed: int = 0
 ) -> Estimate:
     """The mean of a - b over the same items, with a bootstrap interval over items."""
     return average(_paired(a, b), seed=seed)
 
 
 def mcnemar(
-    a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " n"], *, tail: Tail = "greater"
+    a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " m"], *, tail: Tail = "greater"
 ) -> ExactTest:
     """Exact one-sided McNemar test that a hits more often than b on the same items.
 
@@ -168,7 +168,7 @@ def _items(values: Shaped[np.ndarray, "..."]) -> np.ndarray:
     return items
 
 
-def _paired(a: Shaped[np.ndarray, " n"], b: Shaped[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+def _paired(a: Shaped[np.ndarray, " n"], b: Shaped[np.ndarray, " m"]) -> Float[np.ndarray, " n"]:
     first, second = _items(a).astype(np.float64), _items(b).astype(np.float64)
     if len(first) != len(second):
         raise RequestError(

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from jaxtyping import TypeCheckError
 from safetensors.numpy import load_file, save_file
 
 from interp import Direction, PromptSet, load, patch, project_out, resid_post, run, span, steer, z
@@ -191,6 +192,8 @@ def test_a_position_that_matches_nothing(llama):
 
 def test_positions_are_named_not_counted():
     with pytest.raises(RequestError, match="named, not counted"):
+        steer(resid_post(1), np.ones(2, np.float32), at="")
+    with pytest.raises((RequestError, TypeCheckError)):  # shapes and types are checked in tests
         steer(resid_post(1), np.ones(2, np.float32), at=-1)
 
 

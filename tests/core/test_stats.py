@@ -96,7 +96,7 @@ def test_statistics_need_items(items):
 
 def test_no_number_is_no_estimate():
     with pytest.raises(NonFiniteError):
-        Estimate(float("nan"), 0, 1, 3)
+        Estimate(float("nan"), 0.0, 1.0, 3)
     with pytest.raises(NonFiniteError):
         average(np.array([1.0, np.nan]))
 
