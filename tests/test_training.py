@@ -17,6 +17,8 @@ PACKAGE = "fixtures.training.llama_world"
 SETS = ("country_capitals", "two_hop", "refusal", "opinions", "in_context")
 SPLITS = {"dev", "train", "test"}
 PROMPTS = ROOT / "fixtures" / "prompts"
+SHIPPED = ROOT / "fixtures" / "checkpoints" / "llama-world"
+MOST_BYTES = 8_000_000
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +200,23 @@ def test_refusal_rows_are_balanced():
     assert {n for (_, _, split), n in counted.items() if split == "train"} == {64}
     assert {n for (_, _, split), n in counted.items() if split == "test"} == {52}
     assert len(counted) == 5 * 2 * 3
+
+
+def test_the_card_names_the_weights_that_lie_beside_it():
+    assert digest(SHIPPED / "model.safetensors") in (SHIPPED / "README.md").read_text("utf-8")
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < MOST_BYTES
+
+
+def test_the_shipped_tokenizer_is_the_one_the_recipe_builds(tokenizer, tmp_path):
+    tokenizer.save_pretrained(tmp_path)
+    assert digest(tmp_path / "tokenizer.json") == digest(SHIPPED / "tokenizer.json")
+
+
+def test_the_shipped_record_names_the_bridges_of_its_seed(recipe):
+    record = json.loads((SHIPPED / "training.json").read_text(encoding="utf-8"))
+    bridges = recipe["held_out"].held_out_bridges(record["training"]["seed"])
+    assert record["bridges never composed"]["states"] == sorted(bridges.states)
+    assert record["bridges never composed"]["countries"] == sorted(bridges.countries)
 
 
 @pytest.mark.slow
