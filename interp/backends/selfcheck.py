@@ -21,6 +21,7 @@ TOLERANCE = {"float32": 2e-4, "float16": 3e-3, "bfloat16": 2e-2}
 LENGTHS = (11, 11, 9)  # two rows alike, for interchange; a shorter one, for padding
 EDITED = 5  # the position that edits are tried at: neither first nor last
 HALF = 0.51  # an attention weight lies between 0 and 1, rounding aside
+ALIKE = 0.01  # values closer than this share of their size have no weights to solve for
 APART = 0.01  # weights that differ by less do not tell two heads apart
 CORE: tuple[SiteName, ...] = ("embed", "resid_pre", "resid_post", "final_norm")
 OTHER: tuple[SiteName, ...] = (
@@ -241,6 +242,8 @@ def _mixture(probe: Probe, a: int, b: int) -> str | None:
         return ""  # learned positions: b alone is not b in second place; only the count is checked
     value_a, value_b, mixed = (run[site][0, -1].astype(np.float64) for run in runs)
     apart = value_a - value_b
+    if np.abs(apart).max(axis=-1).min() < ALIKE * np.abs(value_b).max():
+        return None  # tokens that training never saw can share one embedding
     weight = ((mixed - value_b) * apart).sum(-1) / (apart * apart).sum(-1)
     off = np.abs(mixed - value_b - weight[:, None] * apart).max() / np.abs(apart).max()
     if off > 5 * probe.tolerance or np.abs(weight - 0.5).max() > HALF:
