@@ -3,8 +3,8 @@
 Rows of different lengths share a batch by padding; what a row gets must be what it gets alone, up
 to the rounding of another kernel shape. The bite: with one token changed, it is not.
 
-Source: contract of `interp.run`; left padding without position ids is silently wrong for models with
-learned positions.
+Source: contract of `interp.run`; left padding without position ids is silently wrong for models
+with learned positions.
 """
 
 import numpy as np

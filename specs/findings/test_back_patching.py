@@ -16,11 +16,6 @@ import pytest
 from interp import back_patch, run
 from interp.stats import halves, mcnemar, proportion
 
-pytestmark = [
-    pytest.mark.finding("back-patching.rescue", version=1, source="arXiv:2406.12775v2"),
-    pytest.mark.parametrize("position", ["e1", "last"]),
-]
-
 
 @pytest.fixture
 def failures(model, two_hop):
@@ -30,6 +25,8 @@ def failures(model, two_hop):
     return prompts.where(knows & ~run(model, prompts).correct, at_least=60)
 
 
+@pytest.mark.finding("back-patching.rescue", version=1, source="arXiv:2406.12775v2")
+@pytest.mark.parametrize("position", ["e1", "last"])
 def test_back_patching_rescues_two_hop_failures(model, failures, position, measured):
     own = back_patch(model, failures, donors=failures, at=position)
     null = back_patch(model, failures, donors=failures.derange(seed=0), at=position)

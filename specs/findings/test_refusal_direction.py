@@ -17,8 +17,6 @@ import pytest
 from interp import contrast, resid_post, run, steer
 from interp.stats import mcnemar, proportion, rank_in_null
 
-pytestmark = [pytest.mark.finding("refusal.direction", version=1, source="arXiv:2406.11717")]
-
 
 @pytest.fixture
 def found(model, refusal):
@@ -40,6 +38,7 @@ def refused(model, prompts, direction):
     return run(model, prompts, steer(direction.site, direction, alpha=-1.0)).correct
 
 
+@pytest.mark.finding("refusal.direction", version=1, source="arXiv:2406.11717")
 def test_the_direction_degrades_refusal_more_than_random_ones(model, refusal, found, measured):
     asked = refusal.only(split="test", language="en", kind="harmful")
     measured("refused", proportion(run(model, asked).correct).needs(50))
