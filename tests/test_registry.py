@@ -129,7 +129,7 @@ def test_a_folder_is_a_model_and_the_registry_s_own_where_it_is_the_same(registr
 
 
 @pytest.mark.parametrize(
-    "word", ["lama-a", "tag:smal", "./nowhere", "../up/down", "llama-z*", "a/b/c"]
+    "word", ["lama-a", "tag:tny", "./nowhere", "../up/down", "llama-z*", "a/b/c"]
 )
 def test_a_word_that_names_nothing_is_refused(registry, word):
     with pytest.raises(RequestError, match="no model has this name") as refused:
