@@ -22,7 +22,7 @@ HEAVY = ("interp.backends.torch", "interp.plugin", "interp.lens", "interp.patchi
 
 @dataclass(frozen=True)
 class Bench:
-    """What every trial shares: the project, where more mutants are, how the specs go without a bug."""
+    """What every trial shares: the project, more mutants, and how the specs go without a bug."""
 
     project: Project
     also: tuple[str, ...] = ()

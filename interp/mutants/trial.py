@@ -6,6 +6,7 @@ from collections.abc import Generator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal
 
 import pytest
@@ -73,14 +74,19 @@ class Watcher:
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        """What is quick and needs no model goes first, what is slow and needs none goes last."""
+        """Quick specs first, so that a bug is soon caught; each model's specs stay together."""
         yield
-        usual = self._usual.seconds if self._usual else {}
+        if self._usual is None:
+            return
+        usual, blocks = self._usual.seconds, dict[tuple[str, bool], int]()
 
-        def place(item: pytest.Item) -> int:
-            if "model" in getattr(item, "fixturenames", ()):
-                return 1
-            return 0 if usual.get(item.nodeid, 0.0) < QUICK else 2
+        def place(item: pytest.Item) -> tuple[int, float]:
+            call, took = getattr(item, "callspec", None), usual.get(item.nodeid, 0.0)
+            model = str(call.params["model"]) if call and "model" in call.params else ""
+            if not model and took > QUICK:
+                return (len(items), took)
+            contract = item.get_closest_marker("contract") is not None
+            return (blocks.setdefault((model, contract and bool(model)), len(blocks)), took)
 
         items.sort(key=place)
 
@@ -106,6 +112,7 @@ def attempt(project: Project, mutant: Mutant | None, usual: Usual | None) -> Out
     watcher = Watcher(usual)
     name = mutant.name if mutant else "control"
     _alone(project, name)
+    _without_shrinking()
     asked = ["-x", "-c", str(project.root / "pytest.ini"), "-p", "no:cacheprovider"]
     asked += ["--reports-dir", str(project.root / "reports" / name), str(project.root / "specs")]
     ours = import_module("interp.plugin")
@@ -124,6 +131,16 @@ def _alone(project: Project, name: str) -> None:
         stream.flush()
     os.dup2(log, 1)
     os.dup2(log, 2)
+
+
+def _without_shrinking() -> None:
+    """A first counterexample is enough; looking for the smallest takes half a minute."""
+    if find_spec("hypothesis") is None:
+        return
+    hypothesis = import_module("hypothesis")
+    phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+    hypothesis.settings.register_profile("mutants", database=None, phases=phases)
+    hypothesis.settings.load_profile("mutants")
 
 
 def _judged(watcher: Watcher, status: int) -> Outcome:
