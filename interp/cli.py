@@ -1,4 +1,4 @@
-"""The command `interp`: which models there are, and fetching one."""
+"""The command `interp`: which models there are, fetching one, measuring noise."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from interp.calibrate import calibrate
 from interp.errors import InterpError, RequestError
 from interp.registry import (
     ModelSpec,
@@ -24,6 +25,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(calibrate)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar, cast
 
 import pytest
@@ -14,8 +14,10 @@ from interp.plugin.options import ProfileName
 from interp.plugin.recording import RECORDER, Live, labels_of
 from interp.plugin.selection import Candidate
 from interp.plugin.setting import SETTING
+from interp.plugin.vary import spec_for, varied
 from interp.plugin.watched import ledger_of
 from interp.registry import availability, download
+from interp.reports.noise import find_noise
 from interp.reports.values import Scalar, Value, reading, scalar
 
 T = TypeVar("T")
@@ -56,8 +58,9 @@ def model(request: pytest.FixtureRequest) -> Iterator[LoadedModel]:
     candidate = _candidate(request)
     if recorder.setting.options.allow_download and not availability(candidate.spec).present:
         download(candidate.spec)
-    started = time.perf_counter()
-    loaded: LoadedModel = request.config.hook.pytest_interp_load_model(spec=candidate.spec)
+    started, vary = time.perf_counter(), recorder.setting.options.vary
+    asked = spec_for(candidate.spec, vary)
+    loaded = varied(request.config.hook.pytest_interp_load_model(spec=asked), vary)
     seconds = time.perf_counter() - started
     recorder.loaded(Live(candidate.spec.id, dict(loaded.identity()), seconds))
     yield loaded
@@ -89,27 +92,25 @@ def measured(request: pytest.FixtureRequest) -> Measured:
         except InterpError as error:
             raise error.during(f"measured({name!r})", where=item.nodeid) from None
         about = recorder.live.identity if spec.case.model and recorder.live else None
-        recorder.value(
-            item,
-            Value(
-                spec_id=spec.case.spec_id,
-                spec_version=spec.case.spec_version,
-                metric=name,
-                value=read.value,
-                low=read.low,
-                high=read.high,
-                n=read.n,
-                p=read.p,
-                unit=unit,
-                published=published,
-                labels=labels_of(spec, given),
-                items=None,
-                model=about,
-                nodeid=spec.case.nodeid,
-                ledger=ledger_of(item),
-            ),
-            read,
+        new = Value(
+            spec_id=spec.case.spec_id,
+            spec_version=spec.case.spec_version,
+            metric=name,
+            value=read.value,
+            low=read.low,
+            high=read.high,
+            n=read.n,
+            p=read.p,
+            unit=unit,
+            published=published,
+            labels=labels_of(spec, given),
+            items=None,
+            model=about,
+            nodeid=spec.case.nodeid,
+            ledger=ledger_of(item),
         )
+        noise = find_noise(recorder.setting.noise, new, spec.case.params)
+        recorder.value(item, replace(new, noise=noise.spread if noise else None), read)
         return value
 
     return measure

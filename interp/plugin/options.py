@@ -6,6 +6,8 @@ from typing import Literal, cast
 
 import pytest
 
+from interp.reports.noise import PLAIN, VARIATIONS
+
 ProfileName = Literal["quick", "full"]
 MARKERS = (
     "contract(*words): an exact property of the primitives, and the verbs and sites it speaks for",
@@ -29,6 +31,7 @@ class Options:
     run_dir: Path | None
     reports_dir: Path
     registry: Path
+    vary: str = PLAIN
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -82,6 +85,13 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="where runs/ and baselines/ are (default: reports below the root)",
     )
+    add(
+        "--vary",
+        dest="interp_vary",
+        choices=(PLAIN, *VARIATIONS),
+        default=PLAIN,
+        help="compute the same another harmless way, to see what moves (interp calibrate)",
+    )
     parser.addini("interp_models", "the registry of models", default="fixtures/models.toml")
     parser.addini("interp_reports", "where runs/ and baselines/ are", default="reports")
 
@@ -104,4 +114,5 @@ def read_options(config: pytest.Config) -> Options:
         here / run_dir if run_dir else None,
         here / reports_dir if reports_dir else in_ini,
         config.rootpath / str(config.getini("interp_models")),
+        config.getoption("interp_vary"),
     )

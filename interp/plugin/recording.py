@@ -151,6 +151,7 @@ class Recorder:
             argv=setting.argv,
             models=[one.spec for one in setting.selection.chosen],
             profile=setting.options.profile,
+            vary=setting.options.vary,
         )
 
     def _note(self, kind: str, fields: Mapping[str, object], *, safe: bool = False) -> None:

@@ -12,6 +12,7 @@ from interp.plugin.recording import RECORDER, VALUES
 from interp.plugin.reported import attach
 from interp.plugin.setting import SETTING
 from interp.plugin.watched import uses_of
+from interp.reports.noise import drowned, find_noise
 from interp.reports.record import End, because_of
 from interp.reports.summary import word_for
 from interp.reports.text import plain
@@ -135,6 +136,8 @@ def _end(
 ) -> End:
     case, values = spec.case, _values(item)
     verdict, reason = _verdict(item, spec, report, call)
+    if verdict in {"holds", "fails"} and (why := _drowned(item, spec)):
+        verdict, reason = "inconclusive", why
     took = call.duration + item.stash.get(SET_UP, 0.0)
     known = item.config.stash[SETTING].accepted.get(case.model or "", ())
     accepted = find_accepted(known, case.spec_id, case.spec_version, case.params)
@@ -157,6 +160,15 @@ def _verdict(
     if verdict == "error" and spec.case.role == "contract" and call.when == "call":
         verdict = "fails"  # an instrument that stops working has failed
     return verdict, _first_line(call) if error else ""
+
+
+def _drowned(item: pytest.Item, spec: Spec) -> str:
+    """Why a finding says nothing: the first of its values that is lost in its noise."""
+    known, values = item.config.stash[SETTING].noise, _values(item)
+    if spec.case.role != "finding":
+        return ""
+    whys = (drowned(value, find_noise(known, value, spec.case.params)) for value in values)
+    return next(filter(None, whys), "")
 
 
 def _as_pytest_sees_it(report: pytest.TestReport, end: End, item: pytest.Item) -> None:

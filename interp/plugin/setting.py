@@ -12,14 +12,16 @@ import pytest
 from interp.errors import InterpError
 from interp.plugin.options import Options, read_options
 from interp.plugin.selection import Selection, select
+from interp.plugin.vary import set_threads
 from interp.registry import ModelSpec
 from interp.reports.manifest import run_name
+from interp.reports.noise import PLAIN, Known, load_noise, noise_file
 from interp.reports.verdicts import AcceptedVerdict, load_accepted
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The options, the models, the folder of the run, and the verdicts that were accepted."""
+    """The options, the models, the folder of the run, accepted verdicts and known noise."""
 
     options: Options
     selection: Selection
@@ -27,6 +29,7 @@ class Setting:
     root: Path
     argv: tuple[str, ...]
     accepted: Mapping[str, tuple[AcceptedVerdict, ...]]
+    noise: Mapping[str, Known]
 
     @property
     def ours(self) -> bool:
@@ -64,13 +67,15 @@ def decide(config: pytest.Config) -> Setting:
             one.spec.id: load_accepted(options.reports_dir / "baselines" / f"{one.spec.id}.jsonl")
             for one in selection.chosen
         }
+        noise = _noise(options, selection)
         run = _new_run(options)
     except InterpError as error:
         raise pytest.UsageError(str(error)) from None
     argv = tuple(str(word) for word in config.invocation_params.args)
-    setting = Setting(options, selection, run, config.rootpath, argv, accepted)
+    setting = Setting(options, selection, run, config.rootpath, argv, accepted, noise)
     if setting.ours and not options.allow_download:
         stay_offline(config)
+    set_threads(config, options.vary)
     if setting.ours and all(is_small(one.spec) for one in selection.chosen):
         set_for_session(config, "OMP_NUM_THREADS", "1")
     return setting
@@ -117,6 +122,14 @@ def stay_offline(config: pytest.Config) -> None:
         return
     constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]  # a module of its own
     config.add_cleanup(lambda: setattr(constants, "HF_HUB_OFFLINE", False))
+
+
+def _noise(options: Options, selection: Selection) -> dict[str, Known]:
+    """The noise of each model's values; none while it is being measured."""
+    if options.vary != PLAIN:
+        return {}
+    ids = (one.spec.id for one in selection.chosen)
+    return {one: load_noise(noise_file(options.reports_dir, one)) for one in ids}
 
 
 def _new_run(options: Options) -> Path:

@@ -17,6 +17,7 @@ from typing import Final
 
 from interp.registry import ModelSpec
 from interp.reports.journal import SCHEMA, replace_file
+from interp.reports.noise import PLAIN
 
 PACKAGES: Final = {
     "torch": "torch",
@@ -37,7 +38,13 @@ def run_name() -> str:
 
 
 def write_manifest(
-    run: Path, *, root: Path, argv: Sequence[str], models: Sequence[ModelSpec], profile: str
+    run: Path,
+    *,
+    root: Path,
+    argv: Sequence[str],
+    models: Sequence[ModelSpec],
+    profile: str,
+    vary: str = PLAIN,
 ) -> None:
     """Write down what was asked for and what it ran on; no part of the environment's variables."""
     manifest = {
@@ -46,6 +53,7 @@ def write_manifest(
         "started": time.time(),
         "argv": list(argv),
         "profile": profile,
+        "vary": vary,
         "models": [asdict(spec) for spec in models],
         "versions": {"python": platform.python_version(), **versions()},
         "platform": platform.platform(),

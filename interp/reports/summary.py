@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import Final, NamedTuple
 
+from interp.reports.noise import is_visible
 from interp.reports.record import Case, End, Role, RunRecord
 from interp.reports.text import clip, interval, number, plain, seconds, squeeze
 from interp.reports.values import Value
@@ -99,9 +100,17 @@ def _rows(ends: Sequence[End], values: Sequence[Value]) -> Iterator[Row]:
         name = f"{end.case.spec_id}[{end.case.params}]" if end.case.params else end.case.spec_id
         yield Row(plain(name), verdict=word_for(end))
         for value in mine:
-            between = interval(value.low, value.high)
+            between = _between(value)
             items = "" if value.n is None else str(value.n)
             yield Row(f"  {_short_name(value, end)}", number(value.value), between, items)
+
+
+def _between(value: Value) -> str:
+    """The interval, and the noise where the digits that are shown can tell."""
+    said = interval(value.low, value.high)
+    if value.noise is None or not is_visible(value.value, value.noise):
+        return said
+    return f"{said} noise {number(value.noise)}".strip()
 
 
 def _short_name(value: Value, end: End) -> str:

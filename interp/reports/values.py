@@ -73,6 +73,7 @@ class Value:
     model: Identity | None
     nodeid: str
     ledger: Sequence[Mapping[str, object]] = ()  # the edits of the runs before it, by kind
+    noise: float | None = None  # how far harmless changes move it (interp.reports.noise)
 
     @property
     def model_id(self) -> str | None:
