@@ -1,4 +1,4 @@
-"""The command `interp`: which models there are, fetching one, measuring noise."""
+"""The command `interp`: which models there are, fetching one, measuring noise, comparing runs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from interp.calibrate import calibrate
+from interp.diff import diff
 from interp.errors import InterpError, RequestError
 from interp.registry import (
     ModelSpec,
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(calibrate)
+app.command()(diff)
 
 
 @dataclass(frozen=True)
