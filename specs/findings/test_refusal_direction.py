@@ -39,11 +39,14 @@ def refused(model, prompts, direction):
 
 
 @pytest.mark.finding("refusal.direction", version=1, source="arXiv:2406.11717")
-def test_the_direction_degrades_refusal_more_than_random_ones(model, refusal, found, measured):
+def test_the_direction_degrades_refusal_more_than_random_ones(
+    model, refusal, found, measured, profile
+):
     asked = refusal.only(split="test", language="en", kind="harmful")
     measured("refused", proportion(run(model, asked).correct).needs(50))
     left = refused(model, asked, found)
-    null = np.array([refused(model, asked, one) for one in found.random(100, seed=0)])
+    controls = found.random(profile.pick(quick=100, full=1000), seed=0)
+    null = np.array([refused(model, asked, one) for one in controls])
     measured("refused_without_direction", proportion(left))
     measured("refused_without_random", float(np.median(null.mean(axis=1))), n=len(null))
     rank = rank_in_null(left.mean(), null.mean(axis=1), tail="less")
