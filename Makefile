@@ -27,7 +27,7 @@ SHAPED = $(shell grep -rl --include='*.py' --exclude-dir=backends '^from jaxtypi
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts findings slow oldest on-oldest readme full clean
+.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest readme full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -52,6 +52,9 @@ unit: $(READY) ## tests of the machinery, with shapes and types checked at run t
 contracts: $(READY) ## exact properties of the primitives, on every model at hand
 	$(BIN)/pytest specs/contracts -m "not slow" $(ARGS)
 
+mutants: $(READY) ## plant known bugs one at a time: some spec must catch each
+	$(BIN)/interp mutants $(ARGS)
+
 findings: $(READY) ## the claims, on every model at hand
 	$(BIN)/pytest specs/findings -m "not slow" $(ARGS)
 
@@ -73,7 +76,7 @@ readme: $(READY) ## rewrite what the first page quotes: its spec, and the output
 	COLUMNS=100 $(BIN)/pytest specs -k llama --no-header > build/run.txt || { cat build/run.txt; exit 1; }
 	$(BIN)/python .ci/readme.py build/run.txt
 
-full: test slow oldest ## everything there is
+full: test mutants slow oldest ## everything there is
 
 format: $(READY) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix

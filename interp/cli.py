@@ -1,4 +1,4 @@
-"""The command `interp`: which models there are, fetching one, measuring noise, comparing runs."""
+"""The command `interp`: which models there are, fetching one, noise, diffs, planted bugs."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -10,6 +10,7 @@ import typer
 from interp.calibrate import calibrate
 from interp.diff import diff
 from interp.errors import InterpError, RequestError
+from interp.mutants.command import mutants
 from interp.registry import (
     ModelSpec,
     Registry,
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command()(calibrate)
 app.command()(diff)
+app.command()(mutants)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ It lies in a folder of its own, so that nothing of the user's plays a part and n
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -31,7 +32,7 @@ class Project:
         return self.root / "logs" / f"{name}.txt"
 
 
-def write_project(root: Path) -> Project:
+def write_project(root: Path, families: Sequence[str] = TWINS) -> Project:
     """Write the twins, and copy the specs and prompt sets that belong to this installation."""
     specs, prompts = _shipped()
     for name in CHECKED:
@@ -39,10 +40,10 @@ def write_project(root: Path) -> Project:
     shutil.copytree(prompts, root / "fixtures" / "prompts")
     twins = import_module("interp.backends.torch_twins")
     words = twins.tokenizer(_texts(prompts), VOCABULARY)
-    for family in TWINS:
+    for family in families:
         folder = root / "fixtures" / "twins" / family
-        twins.write_twin(family, folder, LONGER[family], words=words)
-    registry = "\n".join(ENTRY.format(family=family) for family in TWINS)
+        twins.write_twin(family, folder, LONGER.get(family, LONG), words=words)
+    registry = "\n".join(ENTRY.format(family=family) for family in families)
     (root / "fixtures" / "models.toml").write_text(registry, encoding="utf-8")
     (root / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
     (root / "logs").mkdir()
@@ -50,11 +51,8 @@ def write_project(root: Path) -> Project:
 
 
 # What the prompt sets need is longer than what a twin has; GPT-2 calls it otherwise.
-LONGER: Final = {
-    "llama": {"max_position_embeddings": 256},
-    "gpt2": {"n_positions": 256},
-    "gemma2": {"max_position_embeddings": 256},
-}
+LONG: Final = {"max_position_embeddings": 256}
+LONGER: Final = {"gpt2": {"n_positions": 256}}
 VOCABULARY: Final = 2000  # most words of the prompt sets as one token
 _caches = shutil.ignore_patterns("__pycache__")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -17,7 +18,10 @@ from interp.mutants.trial import Outcome, Usual, attempt
 from interp.reports.text import plain
 
 LIMIT = 120.0  # seconds; the slowest trial takes a fraction of it
-HEAVY = ("interp.backends.torch", "interp.plugin", "interp.lens", "interp.patching", "scipy.stats")
+HEAVY = (
+    "hypothesis", "interp.backends.torch", "interp.lens", "interp.patching", "interp.plugin",
+    "scipy.stats",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class _Child:
 def prepare() -> None:
     """Import what takes seconds, once, for every child to start with."""
     os.environ.update(OMP_NUM_THREADS="1", TOKENIZERS_PARALLELISM="false")
-    for name in HEAVY:
+    for name in filter(find_spec, HEAVY):
         import_module(name)
     gc.freeze()  # what is imported never goes, and pytest collects garbage several times a trial
 

@@ -7,18 +7,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import pytest
 
-from interp.errors import InterpError
+from interp.errors import DataError, InterpError
 from interp.mutants.planting import Mutant
 from interp.mutants.project import Project
 from interp.reports.text import plain
 from interp.sites import SiteName
 
 Kind = Literal["killed", "survived", "crashed", "timeout"]
-QUICK = 0.3  # seconds
+QUICK: Final = 0.3  # seconds
+UNFIT: Final = "the model is not what it is taken for"  # what the self-check says of a whole model
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Watcher:
         self._usual = usual
         self.refused: dict[str, Mapping[SiteName, str]] = {}
         self.seconds: dict[str, float] = {}
-        self.at_load = ""
+        self.more_refused = ""
         self.first: tuple[str, BaseException | None] | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -58,15 +59,12 @@ class Watcher:
         """Load the model, and notice what its self-check says."""
         from interp import models  # noqa: PLC0415  where the bug may sit
 
-        try:
-            model = models.load(spec)
-        except InterpError as error:
-            self.at_load = plain(error.complaint.received or error.complaint.rule)
-            raise
+        model = models.load(spec)
         self.refused[spec.id] = {**model.backend.info.refused}
         known = self._usual.refused if self._usual else self.refused
         for site in self.refused[spec.id].keys() ^ known[spec.id].keys():
-            self.at_load = f"{site}: {self.refused[spec.id].get(site, 'no longer refused')}"
+            said = self.refused[spec.id].get(site, "no longer refused")
+            self.more_refused = f"{site}: {said}"
             pytest.fail(f"{site} is not available as on the untouched model", pytrace=False)
         return model
 
@@ -126,6 +124,7 @@ def _alone(project: Project, name: str) -> None:
     os.environ["XDG_CACHE_HOME"] = str(project.root / "cache" / name)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     os.environ.pop("PYTEST_ADDOPTS", None)
+    sys.dont_write_bytecode = False  # specs are compiled once, in the control
     log = os.open(project.log_of(name), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -153,6 +152,8 @@ def _judged(watcher: Watcher, status: int) -> Outcome:
     reason = plain(f"{type(error).__name__}: {lines[0] if lines else ''}") if error else ""
     if not isinstance(error, (AssertionError, InterpError, pytest.fail.Exception)):
         return Outcome("crashed", nodeid, reason)
-    if watcher.at_load:
-        return Outcome("killed", f"self-check: {watcher.at_load}", reason)
+    if isinstance(error, DataError) and error.complaint.rule == UNFIT:
+        return Outcome("killed", f"self-check: {plain(error.complaint.received)}", reason)
+    if watcher.more_refused:
+        return Outcome("killed", f"self-check: {watcher.more_refused}", reason)
     return Outcome("killed", nodeid, reason)
