@@ -37,5 +37,5 @@ def test_back_patching_rescues_two_hop_failures(model, failures, position, measu
     measured("rescued", proportion(rescued), position=position)
     measured("rescued_null", proportion(by_chance), position=position)
     test = mcnemar(rescued, by_chance)
-    p = measured("mcnemar_p", test.p, n=test.n, position=position)
+    p = measured("mcnemar_p", test.p, n=test.n, unit="p", position=position)
     assert p < 0.01

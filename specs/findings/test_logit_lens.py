@@ -44,5 +44,5 @@ def test_the_rank_of_the_answer_falls_with_depth(lens, measured):
     falls = sign_test(trend(lens.ranks), tail="less")
     measured("median_rank_first_block", float(sorted(lens.ranks[:, 1])[len(lens.ranks) // 2]))
     measured("kendall_tau_with_depth", falls.effect, n=falls.n)
-    p = measured("sign_test_p", falls.p, n=falls.n)
+    p = measured("sign_test_p", falls.p, n=falls.n, unit="p")
     assert p < 0.001

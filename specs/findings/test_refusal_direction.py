@@ -50,7 +50,7 @@ def test_the_direction_degrades_refusal_more_than_random_ones(
     measured("refused_without_direction", proportion(left))
     measured("refused_without_random", float(np.median(null.mean(axis=1))), n=len(null))
     rank = rank_in_null(left.mean(), null.mean(axis=1), tail="less")
-    p_rank = measured("rank_p", rank.p, n=rank.n)
+    p_rank = measured("rank_p", rank.p, n=rank.n, unit="p")
     test = mcnemar(null[null.mean(axis=1).argmin()], left)
-    p_paired = measured("mcnemar_p_against_the_strongest", test.p, n=test.n)
+    p_paired = measured("mcnemar_p_strongest", test.p, n=test.n, unit="p")
     assert max(p_rank, p_paired) < 0.01
