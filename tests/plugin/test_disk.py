@@ -22,7 +22,7 @@ def test_a_disk_that_fills_up_stops_the_run_and_keeps_what_was_measured(project)
     record = project.record
     assert result.ret == 11
     assert 3 < len(record.values) < 40
-    assert record.torn == 1
+    assert record.torn <= 1  # none, if the last byte that fits ends a line
     assert len(record.ends) >= len(record.values) - 1
     result.stdout.fnmatch_lines(["*the journal of this run cannot be written.*"])
     assert result.stdout.str().count("Error: the journal") <= 2
