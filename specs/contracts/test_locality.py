@@ -7,6 +7,7 @@ as it was.
 Source: contract of `interp.steer` and `interp.run`.
 """
 
+import sys
 import threading
 
 import numpy as np
@@ -53,6 +54,16 @@ def test_doses_add_up_at_the_site(model, mixed_lengths, a, b):
     assert relative_error(twice[site], once[site]) < rounding(model)
 
 
+@pytest.fixture
+def hurried():
+    """Threads that take turns as often as they can, so that calls really overlap."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hurried")
 def test_two_threads_do_not_see_each_other_s_edits(model, mixed_lengths):
     site, logits = resid_post(model.layer("middle")), {0: [], 1: []}
     push = steer(site, random_direction(model, site, seed=7), alpha=1.0, unit="median_norm")
