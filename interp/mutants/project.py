@@ -14,7 +14,12 @@ from interp.prompts import PromptSet
 
 TWINS: Final = ("llama", "gpt2", "gemma2")  # GQA; fused and absolute; sandwich norms and softcaps
 CHECKED: Final = ("contracts", "calibration")
-ENTRY: Final = '[{family}]\npath = "twins/{family}"\ntags = ["tiny", "twin"]\nfamily = "{family}"\n'
+ENTRY: Final = """[{id}]
+path = "twins/{family}"
+dtype = "{dtype}"
+tags = ["tiny", "twin"]
+family = "{family}"
+"""
 SETTINGS: Final = """[pytest]
 addopts = --strict-markers --import-mode=importlib
 filterwarnings = error
@@ -23,9 +28,10 @@ filterwarnings = error
 
 @dataclass(frozen=True)
 class Project:
-    """A folder that pytest can run in."""
+    """A folder that pytest can run in, and the models that a bug is tried on."""
 
     root: Path
+    models: tuple[str, ...] = ()
 
     def log_of(self, name: str) -> Path:
         """Where the output of one trial goes."""
@@ -33,7 +39,10 @@ class Project:
 
 
 def write_project(root: Path, families: Sequence[str] = TWINS) -> Project:
-    """Write the twins, and copy the specs and prompt sets that belong to this installation."""
+    """Write the twins, and copy the specs and prompt sets that belong to this installation.
+
+    The control runs on one more model than the trials: contracts must hold in a short dtype too.
+    """
     specs, prompts = _shipped()
     for name in CHECKED:
         shutil.copytree(specs / name, root / "specs" / name, ignore=_caches)
@@ -43,11 +52,13 @@ def write_project(root: Path, families: Sequence[str] = TWINS) -> Project:
     for family in families:
         folder = root / "fixtures" / "twins" / family
         twins.write_twin(family, folder, LONGER.get(family, LONG), words=words)
-    registry = "\n".join(ENTRY.format(family=family) for family in families)
-    (root / "fixtures" / "models.toml").write_text(registry, encoding="utf-8")
+    kinds = [(family, family, "float32") for family in families]
+    rounded = (f"{families[0]}-bfloat16", families[0], "bfloat16")  # for the control alone
+    entries = [ENTRY.format(id=name, family=f, dtype=d) for name, f, d in (*kinds, rounded)]
+    (root / "fixtures" / "models.toml").write_text("\n".join(entries), encoding="utf-8")
     (root / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
     (root / "logs").mkdir()
-    return Project(root)
+    return Project(root, tuple(families))
 
 
 # What the prompt sets need is longer than what a twin has; GPT-2 calls it otherwise.

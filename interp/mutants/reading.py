@@ -98,7 +98,8 @@ def before_positions(hooked: Any, tap: Any) -> Any:
 
 def before_scale(hooked: Any, tap: Any) -> Any:
     """What enters block 0, without the factor that Gemma multiplies embeddings by."""
-    scale = float(getattr(hooked.model.get_input_embeddings(), "embed_scale", 1.0))
+    config = hooked.model.config
+    scale = config.hidden_size**0.5 if config.model_type.startswith("gemma") else 1.0
     hook = lambda _module, args: (tap(args[0] / scale) * scale, *args[1:])  # noqa: E731  a hook
     return hooked.blocks[0].layer.register_forward_pre_hook(hook)
 

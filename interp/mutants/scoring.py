@@ -14,7 +14,7 @@ from interp.mutants.planting import Mutant
 from interp.mutants.project import TWINS, write_project
 from interp.mutants.running import Bench, Trial, prepare, trials
 from interp.mutants.table import Row, width
-from interp.reports.text import clip, seconds
+from interp.reports.text import clip, count, seconds
 
 INSTRUMENT: Final = 12  # as of a run: the instrument itself failed
 
@@ -53,8 +53,12 @@ def _controlled(bench: Bench) -> Bench:
         log = bench.project.log_of("control").read_text(encoding="utf-8", errors="replace")
         typer.echo(f"{log}\nthe specs fail without any bug: {control.outcome.by}", err=True)
         raise typer.Exit(INSTRUMENT)
-    typer.echo(f"control: all specs pass without any bug, in {seconds(control.seconds)}", err=True)
-    return replace(bench, usual=control.outcome.usual)
+    usual = control.outcome.usual
+    silent = f", {len(usual.silent)} say nothing here" if usual.silent else ""
+    passed = count(len(usual.seconds) - len(usual.silent), "spec")
+    line = f"control: {passed} pass without any bug{silent}, in {seconds(control.seconds)}"
+    typer.echo(line, err=True)
+    return replace(bench, usual=usual)
 
 
 def _told(ended: Iterable[Trial], n: int) -> dict[str, Trial]:

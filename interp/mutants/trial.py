@@ -28,6 +28,7 @@ class Usual:
 
     refused: Mapping[str, Mapping[SiteName, str]] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    silent: tuple[str, ...] = ()  # skipped, or with too few items for a verdict
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Watcher:
         self.refused: dict[str, Mapping[SiteName, str]] = {}
         self.seconds: dict[str, float] = {}
         self.more_refused = ""
+        self.silent: list[str] = []
         self.first: tuple[str, BaseException | None] | None = None
 
     @pytest.hookimpl(tryfirst=True)
@@ -97,6 +99,8 @@ class Watcher:
         self.seconds[item.nodeid] = self.seconds.get(item.nodeid, 0.0) + call.duration
         if report.failed and self.first is None:
             self.first = (item.nodeid, call.excinfo.value if call.excinfo else None)
+        if report.skipped:
+            self.silent.append(item.nodeid)
         return report
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
@@ -113,6 +117,7 @@ def attempt(project: Project, mutant: Mutant | None, usual: Usual | None) -> Out
     _without_shrinking()
     asked = ["-x", "-c", str(project.root / "pytest.ini"), "-p", "no:cacheprovider"]
     asked += ["--reports-dir", str(project.root / "reports" / name), str(project.root / "specs")]
+    asked += ["--model", ",".join(project.models)] if mutant else []
     ours = import_module("interp.plugin")
     with mutant.plant() if mutant else nullcontext():
         status = pytest.main(asked, plugins=[ours, watcher])
@@ -146,7 +151,8 @@ def _judged(watcher: Watcher, status: int) -> Outcome:
     if watcher.first is None:
         kind: Kind = "crashed" if status else "survived"
         by = f"pytest ended with status {status}" if status else ""
-        return Outcome(kind, by, usual=Usual(watcher.refused, watcher.seconds))
+        usual = Usual(watcher.refused, watcher.seconds, tuple(watcher.silent))
+        return Outcome(kind, by, usual=usual)
     nodeid, error = watcher.first
     lines = str(error).strip().splitlines() if error else []
     reason = plain(f"{type(error).__name__}: {lines[0] if lines else ''}") if error else ""

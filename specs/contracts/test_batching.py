@@ -40,4 +40,4 @@ def test_one_changed_token_shows(model, mixed_lengths):
     texts = [prompt.text for prompt in mixed_lengths.prompts]
     changed = [text.replace(" ", " not ", 1) + " not" for text in texts]
     changed_logits = run(model, changed).next_logits
-    assert relative_error(changed_logits, run(model, texts).next_logits) > 100 * rounding(model)
+    assert relative_error(changed_logits, run(model, texts).next_logits) > 2 * rounding(model)

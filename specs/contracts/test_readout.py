@@ -25,5 +25,5 @@ def test_an_earlier_stream_reads_out_as_something_else(model, mixed_lengths):
     earlier = resid_post(model.layer("last") - 1)
     plain = run(model, mixed_lengths, capture=[earlier])
     readout = model.backend.unembed(plain[earlier, "last"])
-    assert relative_error(readout, plain.next_logits) > 100 * rounding(model)
+    assert relative_error(readout, plain.next_logits) > 2 * rounding(model)
     assert np.isfinite(readout).all()

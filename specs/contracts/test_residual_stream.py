@@ -49,4 +49,4 @@ def test_a_row_given_another_row_s_stream_says_what_that_row_says(model, alike):
     for site in sites:
         given = run(model, alike, patch(site, np.roll(plain[site], 1, axis=0), at="all"))
         assert relative_error(given.next_logits, rolled) < rounding(model)
-    assert relative_error(plain.next_logits, rolled) > 100 * rounding(model)
+    assert relative_error(plain.next_logits, rolled) > 2 * rounding(model)
