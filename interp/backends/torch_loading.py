@@ -36,7 +36,7 @@ def load_model(
         attn_implementation = "eager"  # transformers 4 drops the softcap in sdpa without a word
     loader: Any = AutoModelForCausalLM
     try:
-        with _quiet():
+        with quiet():
             model, report = loader.from_pretrained(
                 folder,
                 dtype=DTYPES.get(dtype, "auto"),
@@ -87,7 +87,7 @@ def _end_tokens(model: Any) -> frozenset[int]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """No progress bar and no load report: what is wrong is raised here, with its name."""
     words: Any = logging
     bars, level = words.is_progress_bar_enabled(), words.get_verbosity()

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
 
-from interp.backends.torch_loading import _quiet
+from interp.backends.torch_loading import quiet
 
 FAMILIES = ("llama", "qwen2", "qwen3", "gemma2", "gemma3_text", "gpt2", "gpt_neox", "mistral")
 TEXTS = (
@@ -91,7 +91,7 @@ def write_twin(
     with torch.no_grad():
         for weight in model.parameters():
             weight.copy_(weight * 4 if weight.ndim > 1 else torch.randn_like(weight) * 0.2 + 1)
-    with _quiet():
+    with quiet():
         model.save_pretrained(folder)
         known.save_pretrained(folder)
     return folder

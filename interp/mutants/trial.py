@@ -117,7 +117,8 @@ def attempt(project: Project, mutant: Mutant | None, usual: Usual | None) -> Out
     _without_shrinking()
     asked = ["-x", "-c", str(project.root / "pytest.ini"), "-p", "no:cacheprovider"]
     asked += ["--reports-dir", str(project.root / "reports" / name), str(project.root / "specs")]
-    asked += ["--model", ",".join(project.models)] if mutant else []
+    if mutant:  # what garbage says when a broken session ends is no verdict
+        asked += ["--model", ",".join(project.models), "-p", "no:unraisableexception"]
     ours = import_module("interp.plugin")
     with mutant.plant() if mutant else nullcontext():
         status = pytest.main(asked, plugins=[ours, watcher])
