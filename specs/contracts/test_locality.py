@@ -12,7 +12,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from interp import random_direction, relative_error, resid_post, resid_pre, rounding, run, steer
@@ -22,6 +22,7 @@ drawn = settings(
     max_examples=10,
     deadline=None,
     derandomize=True,
+    phases=[Phase.generate],  # the first failure says enough; shrinking runs the model again
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
