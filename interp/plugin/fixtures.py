@@ -10,6 +10,7 @@ import pytest
 from interp.errors import InterpError, RequestError
 from interp.plugin.cases import spec_of
 from interp.plugin.hookspecs import LoadedModel
+from interp.plugin.memory import held
 from interp.plugin.options import ProfileName
 from interp.plugin.recording import RECORDER, Live, labels_of
 from interp.plugin.selection import Candidate
@@ -62,7 +63,7 @@ def model(request: pytest.FixtureRequest) -> Iterator[LoadedModel]:
     asked = spec_for(candidate.spec, vary)
     loaded = varied(request.config.hook.pytest_interp_load_model(spec=asked), vary)
     seconds = time.perf_counter() - started
-    recorder.loaded(Live(candidate.spec.id, dict(loaded.identity()), seconds))
+    recorder.loaded(Live(candidate.spec.id, dict(loaded.identity()), seconds, held()))
     yield loaded
     loaded.close()
 

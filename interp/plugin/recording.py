@@ -21,11 +21,12 @@ VALUES = pytest.StashKey[list[Value]]()
 
 @dataclass(frozen=True)
 class Live:
-    """The model that is loaded in this process."""
+    """The model that is loaded in this process, and what the process then held in memory."""
 
     id: str
     identity: Identity
     seconds: float
+    memory: int = 0  # bytes
 
 
 class Recorder:

@@ -56,6 +56,7 @@ class Load:
     seconds: float
     identity: Identity
     writer: str
+    memory: int = 0  # bytes that its process then held
 
 
 @dataclass(frozen=True)
