@@ -22,6 +22,7 @@ from interp.reports.verdicts import Verdict, find_accepted, verdict_of
 DEPENDENT: Final = ("calibration", "finding")
 SET_UP = pytest.StashKey[float]()
 MISSING = pytest.StashKey[set[str]]()
+MOST_DETAIL: Final = 4000  # characters
 
 
 @pytest.hookimpl(wrapper=True)
@@ -143,7 +144,7 @@ def _end(
     accepted = find_accepted(known, case.spec_id, case.spec_version, case.params)
     if case.role == "finding" and values and accepted and verdict == accepted.verdict != "holds":
         return End(case, verdict, True, accepted.reason or reason, took, uses_of(item))
-    return End(case, verdict, False, reason, took, uses_of(item))
+    return End(case, verdict, False, reason, took, uses_of(item), _detail(report))
 
 
 def _verdict(
@@ -169,6 +170,14 @@ def _drowned(item: pytest.Item, spec: Spec) -> str:
         return ""
     whys = (drowned(value, find_noise(known, value, spec.case.params)) for value in values)
     return next(filter(None, whys), "")
+
+
+def _detail(report: pytest.TestReport) -> str:
+    """The end of a failure's own text and of what was captured; nothing for any other outcome."""
+    if not report.failed:
+        return ""
+    parts = [report.longreprtext, *(f"{name}\n{text}" for name, text in report.sections)]
+    return "\n\n".join(part[-MOST_DETAIL // len(parts) :] for part in parts)
 
 
 def _as_pytest_sees_it(report: pytest.TestReport, end: End, item: pytest.Item) -> None:

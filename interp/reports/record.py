@@ -27,6 +27,10 @@ class Case:
     model: str | None
     params: str = ""  # the id of its other parameters
     guards: tuple[tuple[str, ...], ...] = ()  # a contract's: each a set of words it speaks for
+    claim: str = ""
+    source: str = ""
+    differs: str = ""
+    place: str = ""  # path:line, below the root
 
     def concerns(self, uses: Collection[str]) -> bool:
         """Whether what used these verbs and sites rests on this contract.
@@ -46,6 +50,7 @@ class End:
     reason: str
     seconds: float
     uses: tuple[str, ...] = ()  # the verbs and sites of its runs
+    detail: str = ""  # of a failure: the end of what pytest says, and of what was captured
 
 
 @dataclass(frozen=True)
