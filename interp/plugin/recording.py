@@ -115,6 +115,16 @@ class Recorder:
             raise self.broken or DataError("there is no journal to write to")
         self._journal.write("chart", fields)
 
+    def chart(self, fields: Mapping[str, object]) -> None:
+        """Write down one chart.
+
+        Raises:
+            DataError: it could not be written.
+        """
+        if self._journal is None:
+            raise self.broken or DataError("there is no journal to write to")
+        self._journal.write("chart", fields)
+
     def failed_on(self, model: str) -> list[Case]:
         """The contracts that failed on this model."""
         return self._failed.on(model)
