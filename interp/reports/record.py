@@ -65,6 +65,17 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A chart that a spec recorded, as it stands in the journal: see `interp.charts.from_json`."""
+
+    nodeid: str
+    spec_id: str
+    model: str | None
+    name: str
+    chart: Line
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """Everything a run left behind; `torn` counts the lines that were cut short."""
 
@@ -76,6 +87,7 @@ class RunRecord:
     crashed: tuple[Case, ...]
     loads: tuple[Load, ...]
     torn: int
+    charts: tuple[Drawn, ...] = ()
 
     @property
     def not_run(self) -> tuple[Case, ...]:
@@ -113,6 +125,7 @@ def read_run(folder: Path) -> RunRecord:
         tuple(_as(Case, row) for nodeid, row in started.items() if nodeid not in ends),
         tuple(_as(Load, row) for row in rows if row["kind"] == "model_load"),
         torn,
+        tuple(_charts(rows)),
     )
 
 
@@ -169,6 +182,12 @@ def _ends(rows: list[Line]) -> dict[str, End]:
             )
     broken = failed_contracts(list(ends.values()), ())
     return {nodeid: _after_contracts(end, broken) for nodeid, end in ends.items()}
+
+
+def _charts(rows: list[Line]) -> Iterator[Drawn]:
+    """The charts in the order in which they were made; of a case that ran twice, its last ones."""
+    drawn = {(row["nodeid"], row["name"]): row for row in rows if row["kind"] == "chart"}
+    return (_as(Drawn, row) for row in drawn.values())
 
 
 def _after_contracts(end: End, broken: Mapping[str, list[Case]]) -> End:
