@@ -1,13 +1,18 @@
-"""The values of papers and source documents, and what a measured value says beside one."""
+"""The values of papers and source documents, as reports/published.toml has them."""
 
+import math
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from interp.errors import DataError
+
+SHARE: Final = "1"  # the unit of a rate
+EXACT: Final = ("count", "layers", "position")  # units of whole numbers that are not estimated
+Z: Final = 1.959963984540054  # of a 95 % interval
 
 Status = Literal["read", "claimed", "computed", "third-party", "recalled"]
 Comparable = Literal["value", "direction", "no"]
@@ -35,6 +40,27 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     null: float | None = None
     reference: str | None = None
     note: str = ""
+
+    @property
+    def as_written(self) -> bool:
+        """Whether nothing but a document's own words supports it."""
+        return self.status == "claimed"
+
+    def interval(self) -> tuple[float, float] | None:
+        """Where a replication should land; None where nobody can say.
+
+        Its own interval, else the stated margin around it, else, for a share of n items, Wilson's
+        interval; a mean of probabilities spreads less than a share, so there it is too wide, not
+        too narrow. A whole number that was counted, not estimated, is itself.
+        """
+        if self.low is not None and self.high is not None:
+            return self.low, self.high
+        if self.margin is not None or self.unit in EXACT:
+            margin = self.margin or 0.0
+            return self.value - margin, self.value + margin
+        if self.n is not None and self.unit == SHARE and 0 <= self.value <= 1:
+            return _wilson(self.value, self.n)
+        return None
 
 
 def load_published(path: Path) -> dict[str, Published]:
@@ -71,3 +97,9 @@ def _refused(received: str, name: str, path: Path) -> DataError:
         received=received,
         where=f'{path}: ["{name}"]',
     )
+
+
+def _wilson(share: float, n: int) -> tuple[float, float]:
+    centre, denominator = share + Z**2 / (2 * n), 1 + Z**2 / n
+    half = Z * math.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
+    return max(0.0, (centre - half) / denominator), min(1.0, (centre + half) / denominator)

@@ -77,6 +77,7 @@ class Value:
     spec_hash: str | None = None  # of the code that measured it: shown, never decides anything
     prompts: Sequence[Mapping[str, object]] = ()  # of the runs before it: name, digest, n, tokens
     tolerance: Mapping[str, object] | None = None  # how far it may drift, where the spec says so
+    partial: bool = False  # its case did not end: set by the reader, never written as true
 
     @property
     def model_id(self) -> str | None:
@@ -141,11 +142,11 @@ def tolerance_of(given: object) -> Mapping[str, object] | None:
     if "kind" not in row:
         raise RequestError(
             "a tolerance is one of the words for it",
-            expected="exact(), within(abs=..., rel=...), noise(k) or equivalent(margin)",
+            expected="exact, within(abs=..., rel=...), noise(times) or equivalent(margin)",
             received=repr(given),
             hint="tolerance=within(abs=0.01)",
         )
-    return row
+    return {name: part for name, part in row.items() if part is not None}
 
 
 def _size(value: object) -> int:
