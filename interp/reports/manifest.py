@@ -92,7 +92,7 @@ def write_manifest(
         "gate": asked.gate,
         "deselected": asked.deselected,
         "paths": list(asked.paths),
-        "models": [asdict(spec) for spec in models],
+        "models": [{**asdict(spec), "source": told(spec.source, root)} for spec in models],
         "versions": {"python": platform.python_version(), **versions()},
         "platform": platform.platform(),
         "machine": platform.machine(),
@@ -103,6 +103,12 @@ def write_manifest(
         "git": git_state(root),
     }
     replace_file(run / "manifest.json", json.dumps(manifest, indent=1).encode())
+
+
+def told(source: object, root: Path) -> str:
+    """Where a model comes from as any machine can tell it: a folder of the project by its place."""
+    path = Path(str(source))
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(source)
 
 
 def versions() -> dict[str, str]:
