@@ -9,6 +9,7 @@ import pytest
 from interp.plugin import collecting, drawing, fixtures, hookspecs, loading, running, watched
 from interp.plugin.distributed import WHOLE_MODELS, Distributed
 from interp.plugin.freeing import Freeing
+from interp.plugin.junit import RunFacts
 from interp.plugin.options import MARKERS, add_options
 from interp.plugin.prompt_sets import prompt_fixtures
 from interp.plugin.recording import RECORDER, Recorder
@@ -43,4 +44,5 @@ def pytest_configure(config: pytest.Config) -> None:
     register(Freeing(recorder), "interp-freeing")
     if not is_worker(config):
         register(Distributed(config), "interp-distributed")
+        register(RunFacts(config), "interp-junit")
         register(Terminal(config), "interp-terminal")

@@ -1,5 +1,6 @@
 """The options of the command line and the ini file, as one value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -34,6 +35,7 @@ class Options:
     vary: str = PLAIN
     published: Path = Path("reports/published.toml")
     allow_new: bool = False
+    junit: str = "all"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -103,6 +105,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="with --gate: a value that the model's baseline does not have yet is no drift",
     )
     parser.addini("interp_reports", "where runs/ and baselines/ are", default="reports")
+    parser.addini("interp_junit", "values in --junitxml: all or none", default="all")
     parser.addini("interp_published", "the values of papers", default="reports/published.toml")
 
 
@@ -127,4 +130,17 @@ def read_options(config: pytest.Config) -> Options:
         config.getoption("interp_vary"),
         config.rootpath / str(config.getini("interp_published")),
         bool(config.getoption("interp_allow_new")),
+        _one_of(config, "interp_junit", ("all", "none")),
     )
+
+
+def _one_of(config: pytest.Config, name: str, choices: Sequence[str]) -> str:
+    """A setting of the ini file that has a few words.
+
+    Raises:
+        pytest.UsageError: it has another.
+    """
+    word = str(config.getini(name))
+    if word not in choices:
+        raise pytest.UsageError(f"{name} = {word!r}: it is one of {', '.join(choices)}")
+    return word

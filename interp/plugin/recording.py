@@ -1,7 +1,7 @@
 """What this process writes into the run."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pytest
@@ -103,17 +103,6 @@ class Recorder:
             row["items"] = self._journal.keep_items(reading.items)
         self._journal.write("value", row)
         item.stash.setdefault(VALUES, []).append(Value(**row))
-        item.user_properties.extend(_properties(value))
-
-    def chart(self, fields: Mapping[str, object]) -> None:
-        """Write down one chart.
-
-        Raises:
-            DataError: it could not be written.
-        """
-        if self._journal is None:
-            raise self.broken or DataError("there is no journal to write to")
-        self._journal.write("chart", fields)
 
     def chart(self, fields: Mapping[str, object]) -> None:
         """Write down one chart.
@@ -164,14 +153,6 @@ def asked_of(setting: Setting, deselected: int) -> Asked:
     """What the manifest says of the session, beside its models and its profile."""
     options = setting.options
     return Asked(options.vary, options.gate, deselected, setting.paths)
-
-
-def _properties(value: Value) -> Iterator[tuple[str, object]]:
-    """A value as properties of the test, which `--junitxml` writes."""
-    yield f"interp.{value.name}", value.value
-    for part in ("low", "high", "n"):
-        if (number := getattr(value, part)) is not None:
-            yield f"interp.{value.name}.{part}", number
 
 
 def labels_of(spec: Spec, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
