@@ -5,13 +5,15 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
+from interp.reports.compare import Comparison, compare_with_baselines
 from interp.reports.exit_status import Outcome
 from interp.reports.journal import replace_file
 from interp.reports.page import Told, render
 from interp.reports.page.told import Href
+from interp.reports.published import Published, load_published
 from interp.reports.record import RunRecord, read_run
 from interp.reports.text import plain
 
@@ -30,9 +32,9 @@ class Outputs:
 
 def write_outputs(
     record: RunRecord,
-    comparison: Any,
+    comparison: Comparison | None,
     outcome: Outcome,
-    published: Mapping[str, Any],
+    published: Mapping[str, Published],
 ) -> Outputs:
     """Write everything that is made from a run into its folder.
 
@@ -49,28 +51,39 @@ def write_outputs(
     return Outputs(tuple(paths), tuple(problems))
 
 
-def write_page(runs: Iterable[Told], target: Path, published: Mapping[str, Any]) -> Path:  # noqa: ARG001  until there is something to set beside
+def write_page(runs: Iterable[Told], target: Path, published: Mapping[str, Published]) -> Path:
     """Write the page of these runs into a file, whole or not at all."""
-    html = render(list(runs), href=below(target.absolute()))
+    html = render(list(runs), published, href=below(target.absolute()))
     replace_file(target, html.encode("utf-8"))
     return target
 
 
-def read_told(folder: Path) -> Told:
+def read_published(reports: Path) -> dict[str, Published]:
+    """The published values beside the reports; none where there is no such file.
+
+    Raises:
+        DataError: the file is not what it must be.
+    """
+    path = reports / "published.toml"
+    return load_published(path) if path.is_file() else {}
+
+
+def read_told(folder: Path, reports: Path) -> Told:
     """A run as it is found in its folder, with the exit status it ended with, if it came to that.
 
     Raises:
         DataError: there is no run in this folder, or a newer version wrote it.
     """
     record = read_run(folder)
+    comparison = compare_with_baselines(record, reports)
     try:
         left = json.loads((folder / ENDING).read_text(encoding="utf-8"))
         outcome = Outcome(int(left["status"]), str(left["meaning"]))
         counted = left["ends"], left["values"]
     except (OSError, ValueError, KeyError, TypeError):
-        return Told(record)
+        return Told(record, None, comparison)
     # A run that was taken up again and cut off has lines that its old status knows nothing of.
-    return Told(record, outcome if counted == _size(record) else None)
+    return Told(record, outcome if counted == _size(record) else None, comparison)
 
 
 def below(target: Path) -> Href:
@@ -85,7 +98,7 @@ def below(target: Path) -> Href:
     return href
 
 
-def _makers(published: Mapping[str, Any]) -> dict[str, Maker]:
+def _makers(published: Mapping[str, Published]) -> dict[str, Maker]:
     return {
         ENDING: _ending,
         PAGE: lambda told: [write_page([told], told.record.folder / PAGE, published)],

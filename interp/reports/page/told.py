@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from interp.reports.compare import Comparison
 from interp.reports.exit_status import Outcome
 from interp.reports.record import Case, End, RunRecord
 from interp.reports.summary import models_of
@@ -18,7 +19,7 @@ class Told:
 
     record: RunRecord
     outcome: Outcome | None = None
-    comparison: Any = None
+    comparison: Comparison | None = None
 
 
 class Column(NamedTuple):

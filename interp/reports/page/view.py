@@ -98,10 +98,9 @@ class Beside:
     """A value from elsewhere, and how ours stands to it."""
 
     said: str
-    word: str = ""
-    tone: str = "quiet"
+    mark: Mark
     why: str = ""
-    source: Link = NOWHERE
+    source: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
