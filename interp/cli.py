@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from interp.accept import accept
 from interp.calibrate import calibrate
 from interp.diff import diff
 from interp.errors import InterpError, RequestError
@@ -28,6 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(accept)
 app.command()(calibrate)
 app.command()(diff)
 app.command()(mutants)

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from interp.reports.baselines import AcceptedRun, Baseline
+from interp.reports.baselines import AcceptedRun, Baseline, Reference, environment_of
+from interp.reports.noise import weights_of
 from interp.reports.record import RunRecord
 
 AROUND = ("versions", "platform", "machine", "cpus", "profile", "vary")
 OF_MODEL = ("source", "revision", "weights_digest", "dtype", "quantization", "backend")
 OF_COMPUTING = ("attn_implementation", "device")
+WEIGHTS = "weights"
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ def changes_around(before: RunRecord, after: RunRecord) -> list[Change]:
     return found
 
 
-def changes_since(baseline: Baseline, after: RunRecord) -> list[Change]:
+def changes_since(baseline: Baseline, model: str | None, after: RunRecord) -> list[Change]:
     """What differs from the runs that the accepted values of a model come from."""
     old = [_manifest(run) for run in baseline.runs]
     found = []
@@ -41,7 +43,22 @@ def changes_since(baseline: Baseline, after: RunRecord) -> list[Change]:
         now = str(_get(after.manifest, part))
         if befores != [now]:
             found.append(Change(part[-1], " or ".join(befores), now))
-    return found
+    return [*_environment_changes(baseline.values, model, after), *found]
+
+
+def _environment_changes(
+    known: Sequence[Reference], model: str | None, after: RunRecord
+) -> Iterator[Change]:
+    """What the model itself was loaded as, where no accepted value was measured so."""
+    machine = str(after.manifest.get("machine", ""))
+    for load in [load for load in after.loads if known and load.model == model][:1]:
+        now = environment_of(load.identity, machine) | {WEIGHTS: weights_of(load.identity) or ""}
+        old = [dict(one.environment) | {WEIGHTS: one.weights or ""} for one in known]
+        for part in sorted(now.keys() | old[0].keys()):
+            befores = list(dict.fromkeys(one.get(part, "") for one in old))
+            if now.get(part, "") not in befores:
+                what = f"{load.model} · {part}"
+                yield Change(what, " or ".join(befores) or "none", now.get(part) or "none")
 
 
 def _manifest(run: AcceptedRun) -> dict[str, Any]:

@@ -94,7 +94,11 @@ def compare_with_baselines(record: RunRecord, reports: Path) -> Comparison:
         for pair in _pairs(model, baseline.values, measured.get(model, ()), record)
     ]
     stores = Stores(items_folder(reports), record.folder / "artifacts")
-    around = [change for baseline in known.values() for change in changes_since(baseline, record)]
+    around = [
+        change
+        for model, baseline in known.items()
+        for change in changes_since(baseline, model, record)
+    ]
     return Comparison(
         tuple(judged(pairs, stores, other_weights=False)),
         tuple(_verdicts_since(record, known)),
