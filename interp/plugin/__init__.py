@@ -10,6 +10,7 @@ from interp.plugin import collecting, drawing, fixtures, hookspecs, loading, run
 from interp.plugin.distributed import WHOLE_MODELS, Distributed
 from interp.plugin.freeing import Freeing
 from interp.plugin.junit import RunFacts
+from interp.plugin.keeping import Keeping
 from interp.plugin.options import MARKERS, add_options
 from interp.plugin.prompt_sets import prompt_fixtures
 from interp.plugin.recording import RECORDER, Recorder
@@ -42,6 +43,7 @@ def pytest_configure(config: pytest.Config) -> None:
         register(module, module.__name__)
     register(prompt_fixtures(config.rootpath / "fixtures" / "prompts"), "interp-prompt-sets")
     register(Freeing(recorder), "interp-freeing")
+    register(Keeping(config), "interp-keeping")
     if not is_worker(config):
         register(Distributed(config), "interp-distributed")
         register(RunFacts(config), "interp-junit")

@@ -36,6 +36,8 @@ class Options:
     published: Path = Path("reports/published.toml")
     allow_new: bool = False
     junit: str = "all"
+    resume: str | None = None
+    retry_crashed: bool = False
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -85,6 +87,18 @@ def add_options(parser: pytest.Parser) -> None:
     )
     add("--run-dir", dest="interp_run_dir", metavar="DIR", help="the folder of this run, a new one")
     add(
+        "--resume",
+        dest="interp_resume",
+        metavar="RUN",
+        help="go on with a run that was cut short: its folder, its name below runs, or latest",
+    )
+    add(
+        "--retry-crashed",
+        dest="interp_retry_crashed",
+        action="store_true",
+        help="with --resume: run again what was running when the run was cut short",
+    )
+    add(
         "--reports-dir",
         dest="interp_reports_dir",
         metavar="DIR",
@@ -131,6 +145,8 @@ def read_options(config: pytest.Config) -> Options:
         config.rootpath / str(config.getini("interp_published")),
         bool(config.getoption("interp_allow_new")),
         _one_of(config, "interp_junit", ("all", "none")),
+        config.getoption("interp_resume"),
+        bool(config.getoption("interp_retry_crashed")),
     )
 
 

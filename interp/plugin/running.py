@@ -115,7 +115,7 @@ def _invalid(item: pytest.Item, spec: Spec) -> str:
     """Why this spec is invalid, from what its runs have used so far; empty if it is not."""
     if spec.case.role not in DEPENDENT:
         return ""
-    failed = item.config.stash[RECORDER].failed_on(spec.case.model or "")
+    failed = item.config.stash[RECORDER].failed.on(spec.case.model or "")
     return because_of(failed, uses_of(item)) if failed else ""
 
 
