@@ -12,6 +12,7 @@ from interp.calibrate import calibrate
 from interp.diff import diff
 from interp.errors import InterpError, RequestError
 from interp.mutants.command import mutants
+from interp.prune import prune
 from interp.registry import (
     ModelSpec,
     Registry,
@@ -33,6 +34,7 @@ app.command()(accept)
 app.command()(calibrate)
 app.command()(diff)
 app.command()(mutants)
+app.command()(prune)
 app.command()(report)
 
 
