@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from interp.positions import span as span
     from interp.prompts import PromptSet as PromptSet
     from interp.recomputing import recompute as recompute
+    from interp.reports.frame import load_run as load_run
     from interp.reports.tolerance import equivalent as equivalent
     from interp.reports.tolerance import exact as exact
     from interp.reports.tolerance import noise as noise
@@ -57,6 +58,7 @@ _HOME = {
     "final_norm": "sites",
     "generate": "runs",
     "load": "models",
+    "load_run": "reports.frame",
     "logit_lens": "lens",
     "max_abs_diff": "runs",
     "mlp_out": "sites",

@@ -11,6 +11,7 @@ from interp.accept import accept
 from interp.calibrate import calibrate
 from interp.diff import diff
 from interp.errors import InterpError, RequestError
+from interp.export import export
 from interp.mutants.command import mutants
 from interp.prune import prune
 from interp.registry import (
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.command()(accept)
 app.command()(calibrate)
 app.command()(diff)
+app.command()(export)
 app.command()(mutants)
 app.command()(prune)
 app.command()(report)
