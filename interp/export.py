@@ -10,6 +10,7 @@ from interp.errors import DataError
 from interp.reports.folders import find_run
 from interp.reports.frame import csv, frame_of, parquet, rows_of
 from interp.reports.journal import replace_file
+from interp.reports.project import reports_folder
 from interp.reports.record import read_run
 from interp.reports.text import count
 
@@ -25,12 +26,10 @@ def export(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The file; by default what is printed.")
     ] = None,
-    reports_dir: Annotated[Path, typer.Option(metavar="DIR", help="Where runs/ is.")] = Path(
-        "reports"
-    ),
+    reports_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs/ is.")] = None,
 ) -> None:
     """Write the values of a run as a table, one row a value."""
-    record = read_run(find_run(reports_dir, run))
+    record = read_run(find_run(reports_folder(reports_dir), run))
     frame = frame_of(record)
     if form == "parquet":
         content = parquet(frame, str(record.manifest.get("run", "")))
