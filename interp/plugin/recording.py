@@ -1,8 +1,9 @@
 """What this process writes into the run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,7 @@ class Recorder:
         self.live: Live | None = None
         self.deselected = 0  # specs that were collected here and not chosen
         self.broken: InterpError | None = None
+        self.open_journal: Callable[[Path, str], Journal] = Journal
         self._journal: Journal | None = None
         inherits = one_worker_a_model or setting.resumed is not None
         self.failed = FailedContracts(setting.run, inherits=inherits)
@@ -58,7 +60,7 @@ class Recorder:
                 self._write_manifest()
             if resumed is None or not resumed.planned:
                 replace_file(run / "collection.json", planned)
-            self._journal = Journal(run, self.writer)
+            self._journal = self.open_journal(run, self.writer)
             if resumed is not None:
                 self._journal.write("resume", {"argv": without_secrets(self.setting.argv)})
         except OSError as error:

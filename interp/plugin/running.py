@@ -10,6 +10,7 @@ from interp.plugin.cases import Spec, spec_of
 from interp.plugin.collecting import NO_MODEL
 from interp.plugin.junit import properties
 from interp.plugin.recording import RECORDER, VALUES
+from interp.plugin.redacting import REDACTOR
 from interp.plugin.reported import attach
 from interp.plugin.setting import SETTING
 from interp.plugin.watched import uses_of
@@ -74,15 +75,18 @@ def pytest_runtest_makereport(
     spec = spec_of(item)
     if spec is None:
         return report
-    recorder = item.config.stash[RECORDER]
+    recorder, redactor = item.config.stash[RECORDER], item.config.stash[REDACTOR]
+    if redactor is not None:
+        redactor.report(report, _first_line(call))
     if report.when == "teardown":
         if report.failed:
-            recorder.teardown_error(spec.case, _first_line(call))
+            recorder.teardown_error(spec.case, _said(item, call))
     elif report.when == "call" or not report.passed:
         end = _end(item, spec, report, call)
         recorder.end(end)
         if item.config.stash[SETTING].options.junit != "none":
-            item.user_properties.extend(properties(_values(item), word_for(end)))
+            pairs = properties(_values(item), word_for(end))
+            item.user_properties.extend(redactor.properties(pairs) if redactor else pairs)
         _as_pytest_sees_it(report, end, item)
         attach(report, spec.case, end, _values(item))
     else:
@@ -162,7 +166,7 @@ def _verdict(
     verdict = verdict_of(error, measured=measured and call.when == "call")
     if verdict == "error" and spec.case.role == "contract" and call.when == "call":
         verdict = "fails"  # an instrument that stops working has failed
-    return verdict, _first_line(call) if error else ""
+    return verdict, _said(item, call) if error else ""
 
 
 def _drowned(item: pytest.Item, spec: Spec) -> str:
@@ -189,6 +193,12 @@ def _as_pytest_sees_it(report: pytest.TestReport, end: End, item: pytest.Item) -
     path, line, _ = item.location
     report.outcome = "skipped"
     report.longrepr = (path, line or 0, f"{word_for(end)}: {end.reason}")
+
+
+def _said(item: pytest.Item, call: pytest.CallInfo[None]) -> str:
+    """The exception in one line, as it may be kept."""
+    redactor = item.config.stash[REDACTOR]
+    return redactor.message(_first_line(call)) if redactor else _first_line(call)
 
 
 def _first_line(call: pytest.CallInfo[None]) -> str:
