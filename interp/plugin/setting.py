@@ -16,10 +16,11 @@ from interp.plugin.resuming import Resumed, resume
 from interp.plugin.selection import Selection, select
 from interp.plugin.vary import set_threads
 from interp.registry import ModelSpec
+from interp.reports.baselines import baseline_file, load_baseline
 from interp.reports.folders import find_run
 from interp.reports.manifest import run_name
 from interp.reports.noise import PLAIN, Known, load_noise, noise_file
-from interp.reports.verdicts import AcceptedVerdict, load_accepted
+from interp.reports.verdicts import AcceptedVerdict
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def decide(config: pytest.Config) -> Setting:
     try:
         selection = select(options)
         accepted = {
-            one.spec.id: load_accepted(options.reports_dir / "baselines" / f"{one.spec.id}.jsonl")
+            one.spec.id: load_baseline(baseline_file(options.reports_dir, one.spec.id)).verdicts
             for one in selection.chosen
         }
         noise = _noise(options, selection)

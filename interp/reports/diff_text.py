@@ -1,11 +1,12 @@
 """A comparison as text: a table for a terminal, Markdown, or flat objects."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from textwrap import wrap
 from typing import Final, NamedTuple
 
 from interp.reports.baselines import Reference
-from interp.reports.compare import Compared, Comparison, VerdictChange
+from interp.reports.compare import QUIET, Compared, Comparison, VerdictChange
 from interp.reports.text import clip, count, number, plain, squeeze
 from interp.reports.values import Scalar
 
@@ -13,6 +14,7 @@ NARROWEST: Final = 12
 SAID: Final = {"within": "within tolerance"}
 NOWHERE: Final = "not measured"
 DIGITS: Final = (6, 9, 17)
+MOST: Final = 20  # values in the summary of a run
 
 
 class Row(NamedTuple):
@@ -28,20 +30,41 @@ class Row(NamedTuple):
 HEAD: Final = Row("", "before", "after", "", "allowed")
 
 
-def as_table(found: Comparison, width: int, *, everything: bool = False) -> Iterator[str]:
-    """Lines no wider than `width`: verdicts, values by model, then what was different around."""
-    shown = _shown(found, everything=everything)
+def as_table(
+    found: Comparison, width: int, *, everything: bool = False, most: int | None = None
+) -> Iterator[str]:
+    """Lines no wider than `width`: verdicts, values by model, then what was different around.
+
+    Of more than `most` values the first are shown, and how many are not.
+    """
+    every = _shown(found, everything=everything)
+    shown = every[:most]
     yield clip(f"against {found.against}", width)
     for verdict in found.verdicts:
         yield from wrap(_verdict(verdict), width, subsequent_indent="  ")
     for model in dict.fromkeys(one.model for one in shown):
         yield clip(model or "without a model", width)
         yield from _table([one for one in shown if one.model == model], width)
+    if left := len(every) - len(shown):
+        yield clip(f"  and {left} more: interp diff", width)
     yield from wrap(_count(found), width)
     yield "different around them:" if found.around else "nothing is different around them"
     for one in found.around:
         line = plain(f"{one.what}: {one.before} -> {one.after}")
         yield from wrap(line, width, initial_indent="  ", subsequent_indent="    ")
+
+
+def against(found: Comparison, width: int) -> Iterator[str]:
+    """What a run's summary says of the baselines: a line, or what moved, some of it."""
+    known = [one for one in found.values if one.kind != "new"]
+    if found.verdicts or any(one.kind not in QUIET for one in known):
+        shown = replace(found, values=tuple(known))
+        yield from as_table(shown, width, most=MOST)
+    elif known:
+        yield clip(f"against {found.against}: {_count(replace(found, values=tuple(known)))}", width)
+    if found.new:
+        yield clip(f"{count(len(found.new), 'value')} new to {found.against}", width)
+    yield ""
 
 
 def as_markdown(found: Comparison, *, everything: bool = False) -> Iterator[str]:

@@ -30,8 +30,9 @@ def test_a_model_has_a_table_with_its_contracts_folded(project):
             "  top1[[]layer=3[]]  0.980  [[]0.900, 1.000[]]  53",
             "  n                  3",
             "contracts 3 hold",
+            "2 values new to the baselines",
             "run:  reports/runs/*",
-            "next: pytest --profile full",
+            "next: interp accept --dry-run",
             "exit 0: all is well",
         ]
     )
