@@ -8,7 +8,7 @@ keys are sorted, floats are the shortest text that reads back the same. Only `in
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
@@ -79,9 +79,9 @@ class AcceptedRun:
     run: str
     profile: str
     versions: Mapping[str, str]
-    platform: str
-    machine: str
-    cpus: int
+    platform: str = ""
+    machine: str = ""
+    cpus: int = 0
     commit: str | None = None
     kind: Literal["run"] = "run"
 
@@ -194,9 +194,9 @@ def save_baseline(path: Path, baseline: Baseline) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    runs = (_line(asdict(one)) for one in sorted(baseline.runs, key=lambda one: one.run))
-    values = (_line(asdict(one)) for one in sorted(baseline.values, key=lambda one: one.key))
-    verdicts = sorted(_line({**asdict(one), "kind": "verdict"}) for one in set(baseline.verdicts))
+    runs = (_line(one) for one in sorted(baseline.runs, key=lambda one: one.run))
+    values = (_line(one) for one in sorted(baseline.values, key=lambda one: one.key))
+    verdicts = sorted(_line(one) for one in set(baseline.verdicts))
     try:
         replace_file(path, "".join([*runs, *values, *verdicts]).encode())
     except OSError as error:
@@ -208,8 +208,8 @@ def save_baseline(path: Path, baseline: Baseline) -> None:
 
 
 def text_of(content: Mapping[str, object]) -> str:
-    """A flat object as text that sorts and compares."""
-    return json.dumps(content, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    """A flat object as text that sorts and compares, and hides no character from a reviewer."""
+    return json.dumps(content, sort_keys=True, allow_nan=False)
 
 
 def used_items(baselines: Iterable[Baseline]) -> set[str]:
@@ -235,21 +235,29 @@ def _prompts(row: Mapping[str, object]) -> dict[str, Scalar]:
     }
 
 
-def _line(row: Mapping[str, object]) -> str:
-    """One line, without what is not known."""
-    return (
-        text_of({key: part for key, part in row.items() if part not in (None, "", (), [])}) + "\n"
-    )
+def _line(one: Reference | AcceptedVerdict | AcceptedRun) -> str:
+    """One line, without what is as it is when nothing is said."""
+    unsaid = {field.name: field.default for field in fields(one)}
+    said = {
+        name: part
+        for name, part in asdict(one).items()
+        if unsaid[name] is MISSING or part != unsaid[name]
+    }
+    return text_of({**said, "kind": getattr(one, "kind", "verdict")}) + "\n"
 
 
 def _row(text: bytes, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(text)
+        row = json.loads(text, parse_constant=_no_number)
     except ValueError as error:
         raise _refused(str(error), where) from None
     if not isinstance(row, dict) or row.get("kind") not in {"value", "verdict", "run"}:
         raise _refused(text[:80].decode(errors="replace"), where)
     return row
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number")
 
 
 def _as(kind: type[T], row: Mapping[str, Any], where: str) -> T:
