@@ -8,9 +8,7 @@ from interp.plugin.setting import Setting
 from interp.reports.baselines import baseline_file
 from interp.reports.compare import Comparison, compare_with_baselines
 from interp.reports.exit_status import INCOMPLETE, Outcome, Session, outcome_of
-from interp.reports.github import annotations, append_summary, in_actions
 from interp.reports.noise import PLAIN
-from interp.reports.outputs import read_published, write_outputs
 from interp.reports.record import RunRecord, read_run
 
 
@@ -54,11 +52,17 @@ def close(setting: Setting, record: RunRecord | None, session: Session) -> Close
 
 def _reported(closed: Closed, setting: Setting) -> Closed:
     """Write the page and all that belongs to it, and what GitHub shows."""
+    # Only here: the plugin is loaded in projects that are not ours, too.
+    from interp.reports.github import annotations, append_summary, in_actions  # noqa: PLC0415
+    from interp.reports.outputs import write_outputs  # noqa: PLC0415
+    from interp.reports.published import load_published  # noqa: PLC0415
+
     record, comparison, outcome = closed.record, closed.comparison, closed.outcome
     assert record is not None  # noqa: S101  the caller looked
     problems: list[str] = []
     try:
-        published = read_published(setting.options.reports_dir)
+        path = setting.options.published
+        published = load_published(path) if path.is_file() else {}
         append_summary(record, comparison, outcome, os.environ)
     except (DataError, OSError) as error:
         published = {}
