@@ -10,6 +10,7 @@ import pytest
 from interp.errors import DataError, InterpError
 from interp.plugin.cases import Spec
 from interp.plugin.failing import FailedContracts
+from interp.plugin.memory import peak
 from interp.plugin.repeats import Repeats
 from interp.plugin.setting import Setting
 from interp.reports.journal import Journal, replace_file, unwritable
@@ -108,7 +109,8 @@ class Recorder:
     def freed(self, model: str, held_by: Sequence[str]) -> None:
         """Write down that a model was given back, and what still holds it."""
         self.live = None
-        self._note("model_free", {"model": model, "held_by": list(held_by)})
+        known = {"model": model, "held_by": list(held_by), "peak": peak()}
+        self._note("model_free", known)
 
     def value(self, item: pytest.Item, value: Value, reading: Reading) -> None:
         """Write down one measured value, its items first.
