@@ -150,7 +150,8 @@ def _end(
     accepted = find_accepted(known, case.spec_id, case.spec_version, case.params)
     if case.role == "finding" and values and accepted and verdict == accepted.verdict != "holds":
         return End(case, verdict, True, accepted.reason or reason, took, uses_of(item))
-    return End(case, verdict, False, reason, took, uses_of(item), _detail(report))
+    detail = _detail(report) if verdict in {"fails", "error"} else ""
+    return End(case, verdict, False, reason, took, uses_of(item), detail)
 
 
 def _verdict(
@@ -179,9 +180,7 @@ def _drowned(item: pytest.Item, spec: Spec) -> str:
 
 
 def _detail(report: pytest.TestReport) -> str:
-    """The end of a failure's own text and of what was captured; nothing for any other outcome."""
-    if not report.failed:
-        return ""
+    """The end of what pytest says about a failure, and of what was captured."""
     parts = [report.longreprtext, *(f"{name}\n{text}" for name, text in report.sections)]
     return "\n\n".join(part[-MOST_DETAIL // len(parts) :] for part in parts)
 
