@@ -78,12 +78,13 @@ class Sections:
             yield self._said_once(section)
 
     def _said_once(self, section: Section) -> Section:
-        """The section, without a source and differences that another one has told."""
-        said = (section.source, section.differs)
+        """The section, by its own name where another one has told the claim and its source."""
+        said = (section.claim, section.source, section.differs)
         first = self._said.setdefault(said, Link(section.row.name, f"#{section.row.anchor}"))
         if not any(said) or first.text == section.row.name:
             return section
-        return replace(section, source=(), differs="", as_for=first)
+        own = f"{section.row.said[:1].upper()}{section.row.said[1:]}."
+        return replace(section, claim=own, source=(), differs="", as_for=first)
 
     def _figures(self, states: Mapping[Column, State]) -> Iterator[Figure]:
         for column, state in states.items():
