@@ -14,6 +14,7 @@ from interp.plugin.redacting import REDACTOR
 from interp.plugin.reported import attach
 from interp.plugin.setting import SETTING
 from interp.plugin.watched import uses_of
+from interp.reports.baselines import Baseline
 from interp.reports.noise import drowned, find_noise
 from interp.reports.record import End, because_of
 from interp.reports.summary import word_for
@@ -85,7 +86,8 @@ def pytest_runtest_makereport(
         end = _end(item, spec, report, call)
         recorder.end(end)
         if item.config.stash[SETTING].options.junit != "none":
-            pairs = properties(_values(item), word_for(end))
+            accepted = _baseline(item, spec).values
+            pairs = properties(_values(item), end, accepted)
             item.user_properties.extend(redactor.properties(pairs) if redactor else pairs)
         _as_pytest_sees_it(report, end, item)
         attach(report, spec.case, end, _values(item))
@@ -127,6 +129,12 @@ def _values(item: pytest.Item) -> list[Value]:
     return item.stash.setdefault(VALUES, [])
 
 
+def _baseline(item: pytest.Item, spec: Spec) -> Baseline:
+    """What was accepted for the model of a spec."""
+    known = item.config.stash[SETTING].baselines
+    return known.get(spec.case.model or "", Baseline())
+
+
 def _nothing_measured(spec: Spec) -> str:
     return str(
         RequestError(
@@ -146,8 +154,9 @@ def _end(
     if verdict in {"holds", "fails"} and (why := _drowned(item, spec)):
         verdict, reason = "inconclusive", why
     took = call.duration + item.stash.get(SET_UP, 0.0)
-    known = item.config.stash[SETTING].accepted.get(case.model or "", ())
-    accepted = find_accepted(known, case.spec_id, case.spec_version, case.params)
+    accepted = find_accepted(
+        _baseline(item, spec).verdicts, case.spec_id, case.spec_version, case.params
+    )
     if case.role == "finding" and values and accepted and verdict == accepted.verdict != "holds":
         return End(case, verdict, True, accepted.reason or reason, took, uses_of(item))
     detail = _detail(report) if verdict in {"fails", "error"} else ""
