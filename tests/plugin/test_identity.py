@@ -8,7 +8,7 @@ from interp.encoded import Encoded
 from interp.ledger import MOST_SETS, Watch, report, watching
 from interp.plugin.source import hashed
 from interp.prompts import Prompt, PromptSet
-from interp.reports.manifest import Asked, without_secrets, write_manifest
+from interp.reports.manifest import Asked, gpus, without_secrets, write_manifest
 
 MODULE = '''
 """A claim."""
@@ -242,3 +242,13 @@ def test_the_manifest_has_versions_and_threads_and_no_other_variable(tmp_path, m
 )
 def test_what_looks_like_a_secret_is_hidden(argv, kept):
     assert without_secrets(argv) == kept
+
+
+def test_accelerators_are_named_with_their_driver(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA H200, 570.1'\necho 'NVIDIA H200, 570.1'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpus() == ["NVIDIA H200, 570.1"] * 2
+    tool.unlink()
+    assert gpus() == []
