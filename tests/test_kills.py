@@ -89,15 +89,18 @@ class Killer:
                 start_new_session=True,
             )
 
+    def see_one_measure(self, process):
+        before = self.noted()
+        wait_until(lambda: self.noted() > before or process.poll() is not None)
+
     def noted(self):
         return sum(path.stat().st_size for path in self.folder.glob("noted-*"))
 
     def kill_some(self):
         """One session: kill a few of its workers while it runs, then its controller."""
-        before = self.noted()
         process = self.start()
         if self.chance.random() < 0.7:  # else at any moment, also before anything is measured
-            wait_until(lambda: self.noted() > before or process.poll() is not None)
+            self.see_one_measure(process)
         for _ in range(self.chance.randint(0, 3) if self.workers else 0):
             time.sleep(self.chance.uniform(0, 0.3))
             victims = [one for one in group(process.pid) if one != process.pid]
@@ -105,6 +108,8 @@ class Killer:
                 kill(self.chance.choice(victims))
                 self.kills["worker"] += 1
         time.sleep(self.chance.uniform(0, 0.3))
+        if self.chance.random() < 0.5:  # most likely in the middle of a spec
+            self.see_one_measure(process)
         if process.poll() is None:
             kill(process.pid)
             self.kills["controller"] += 1
