@@ -13,7 +13,7 @@ from interp.reports.compare import Comparison, compare_with_baselines
 from interp.reports.exit_status import Outcome
 from interp.reports.journal import replace_file
 from interp.reports.page import Told, render
-from interp.reports.page.pictures import FOLDER, file_of
+from interp.reports.page.pictures import FOLDER, file_of, stem_of
 from interp.reports.page.told import Href
 from interp.reports.published import Published, load_published
 from interp.reports.record import Drawn, RunRecord, read_run
@@ -111,6 +111,7 @@ def _makers(record: RunRecord, published: Mapping[str, Published]) -> Iterator[t
     for drawn in record.charts:
         stem = file_of(drawn, cases[drawn.nodeid])
         yield f"{FOLDER}/{stem}", partial(_figure, drawn, stem)
+    yield f"{FOLDER} of the whole run", partial(_overview, published)
     yield PAGE, lambda told: [write_page([told], told.record.folder / PAGE, published)]
 
 
@@ -147,6 +148,14 @@ def _figure(drawn: Drawn, stem: str, told: Told) -> Iterable[Path]:
 
     chart = charts.from_json(drawn.chart)
     return figures.save(told.record.folder / FOLDER, stem, chart)
+
+
+def _overview(published: Mapping[str, Published], told: Told) -> Iterator[Path]:
+    from interp.reports import figures  # noqa: PLC0415  only at the end of a run
+    from interp.reports.figures.overview import overview  # noqa: PLC0415  likewise
+
+    for name, chart in overview(told.record, published).items():
+        yield from figures.save(told.record.folder / FOLDER, stem_of(name), chart)
 
 
 def _size(record: RunRecord) -> tuple[int, int]:

@@ -29,7 +29,9 @@ def page_of(runs: Sequence[Told], published: Mapping[str, Published], href: Href
         anchors.new(name)
     rows = Rows(runs, columns, href)
     instruments = rows.instruments(board, anchors)
-    maker = Sections(rows, anchors, [Elsewhere(told, published) for told in runs])
+    pictures = Pictures(anchors)
+    overview = tuple(one for told in runs for one in pictures.overview(told, published))
+    maker = Sections(rows, anchors, [Elsewhere(told, published) for told in runs], pictures)
     sections = tuple(maker.sections(board))
     values = sum(len(told.record.values) for told in runs)
     return Page(
@@ -41,20 +43,23 @@ def page_of(runs: Sequence[Told], published: Mapping[str, Published], href: Href
         sections,
         instruments,
         values - sum(len(section.numbers) for section in sections),
+        overview,
     )
 
 
 class Sections:
     """Makes a section for each finding, and remembers where each value has its place."""
 
-    def __init__(self, rows: Rows, anchors: Anchors, elsewhere: Sequence[Elsewhere]) -> None:
+    def __init__(
+        self, rows: Rows, anchors: Anchors, elsewhere: Sequence[Elsewhere], pictures: Pictures
+    ) -> None:
         self.places: dict[tuple[int, Key], str] = {}
         self._rows = rows
         self._said: dict[object, Link] = {}
         self._room = MOST_EDITS
         self._anchors = anchors
         self._elsewhere = elsewhere
-        self._pictures = Pictures(anchors)
+        self._pictures = pictures
 
     def sections(self, board: Board) -> Iterator[Section]:
         """A section for each finding, and for whatever else measured something."""

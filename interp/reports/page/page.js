@@ -79,3 +79,16 @@ window.addEventListener("beforeprint", () => {
 window.addEventListener("afterprint", () => {
   for (const one of closed) one.open = false;
 });
+
+// A table that is wider than the page is scrolled with the keyboard too.
+function reach() {
+  for (const one of all(".wide")) {
+    const scrolls = one.scrollWidth > one.clientWidth;
+    one.toggleAttribute("tabindex", scrolls);
+    if (scrolls) one.tabIndex = 0;
+  }
+}
+
+window.addEventListener("resize", reach);
+document.addEventListener("toggle", reach, true);
+reach();
