@@ -56,10 +56,10 @@ def _environment_changes(
         now = environment_of(load.identity, machine) | {WEIGHTS: weights_of(load.identity) or ""}
         old = [dict(one.environment) | {WEIGHTS: one.weights or ""} for one in known]
         for part in sorted(now.keys() | old[0].keys()):
-            befores = list(dict.fromkeys(one.get(part, "") for one in old))
-            if now.get(part, "") not in befores:
+            olds = list(dict.fromkeys(one.get(part, "") for one in old))
+            if now.get(part, "") not in olds:
                 what = f"{load.model} · {part}"
-                yield Change(what, " or ".join(befores) or "none", now.get(part) or "none")
+                yield Change(what, " or ".join(olds) or "none", now.get(part) or "none")
 
 
 def _model_changes(before: RunRecord, after: RunRecord) -> Iterator[Change]:

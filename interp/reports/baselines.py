@@ -5,21 +5,17 @@ keys are sorted, floats are the shortest text that reads back the same. Only `in
 `interp prune` write one.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from interp.errors import DataError
 from interp.reports.journal import replace_file
 from interp.reports.tolerance import Tolerance, from_json
 from interp.reports.values import Scalar, Value
 from interp.reports.verdicts import AcceptedVerdict, load_accepted
-
-if TYPE_CHECKING:
-    import numpy as np
 
 WITHOUT_MODEL: Final = "_"  # the file of what is about no model; no id of a model is so
 ENVIRONMENT: Final = ("backend", "device", "dtype", "quantization", "attn_implementation")
@@ -133,34 +129,6 @@ def environment_of(identity: Mapping[str, Scalar | None], machine: str) -> dict[
 def baseline_file(reports: Path, model: str | None) -> Path:
     """Where the baseline of a model is kept."""
     return reports / "baselines" / f"{WITHOUT_MODEL if model is None else model}.jsonl"
-
-
-def items_folder(reports: Path) -> Path:
-    """Where the per-item outcomes of accepted values are kept."""
-    return reports / "baselines" / "items"
-
-
-def load_items(path: Path) -> "np.ndarray | None":
-    """Per-item outcomes, checked against the digest that names them; None where they are not here.
-
-    Raises:
-        DataError: the file is not what its name says.
-    """
-    import io  # noqa: PLC0415  numpy is what costs
-    import zipfile  # noqa: PLC0415  likewise
-
-    import numpy as np  # noqa: PLC0415  only where items are compared
-
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != path.stem:
-        raise _refused_items("its content is not what its name says", path)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as held:
-            return np.asarray(held["items"]).ravel()
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise _refused_items(str(error), path) from None
 
 
 def load_baseline(path: Path) -> Baseline:
@@ -290,13 +258,4 @@ def _refused(received: str, where: str) -> DataError:
         received=received,
         where=where,
         hint="restore the file from git; nothing was written",
-    )
-
-
-def _refused_items(received: str, path: Path) -> DataError:
-    return DataError(
-        "the items of an accepted value are not what they must be",
-        received=received,
-        where=str(path),
-        hint="restore the file from git",
     )

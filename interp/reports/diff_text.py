@@ -12,6 +12,7 @@ from interp.reports.values import Scalar
 
 NARROWEST: Final = 12
 SAID: Final = {"within": "within tolerance"}
+DEEPER: Final = " " * 6
 NOWHERE: Final = "not measured"
 DIGITS: Final = (6, 9, 17)
 MOST: Final = 20  # values in the summary of a run
@@ -170,19 +171,26 @@ def _verdict(one: VerdictChange) -> str:
 def _table(values: Sequence[Compared], width: int) -> Iterator[str]:
     """The rows in columns that fit: what is allowed gives way first, then the names."""
     rows = [_row(one) for one in values]
-    for columns in (5, 4):
+    for columns in (5, 4) if any(row.allowed for row in rows) else (4,):
         sizes = [max(len(row[place]) for row in [HEAD, *rows]) for place in range(columns)]
         spare = width - 2 - sum(sizes) - 2 * (columns - 1)
         if spare >= 0 or sizes[0] + spare >= 2 * NARROWEST:
             break
     sizes[0] = max(NARROWEST, sizes[0] + min(spare, 0))
     yield clip("  " + _line(HEAD, sizes), width)
-    for row, one in zip(rows, values, strict=True):
+    told = 0
+    for place, (row, one) in enumerate(zip(rows, values, strict=True), start=1):
         yield clip("  " + _line(row, sizes), width)
-        if one.why:
-            yield from wrap(
-                plain(one.why), width, initial_indent="      ", subsequent_indent="      "
-            )
+        if place == len(values) or values[place].why != one.why:
+            yield from _why(one.why, place - told, width)
+            told = place
+
+
+def _why(why: str, many: int, width: int) -> Iterator[str]:
+    """A reason, once for all the rows above it that share it."""
+    said = f"these {many}: {why}" if many > 1 else why
+    if why:
+        yield from wrap(plain(said), width, initial_indent=DEEPER, subsequent_indent=DEEPER)
 
 
 def _line(row: Row, sizes: Sequence[int]) -> str:

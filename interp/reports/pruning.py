@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from interp.reports.baselines import Baseline, Reference, items_folder, used_items
+from interp.reports.baselines import Baseline, Reference, used_items
 from interp.reports.compare import measured_by
 from interp.reports.folders import find_run, list_runs
+from interp.reports.items import items_folder
 from interp.reports.locks import is_held
 from interp.reports.record import RunRecord
 from interp.reports.text import count

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 
 from interp.cli import app
 from interp.errors import DataError, RequestError
-from interp.reports.baselines import baseline_file, items_folder, load_baseline
+from interp.reports.baselines import baseline_file, load_baseline
 from interp.reports.compare import compare_with_baselines
+from interp.reports.items import items_folder
 
 HITS = np.arange(120) % 3 > 0
 DIRTY = {"git": {"commit": "c" * 40, "dirty": True}}

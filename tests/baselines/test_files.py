@@ -12,11 +12,10 @@ from interp.reports.baselines import (
     Baseline,
     Reference,
     environment_of,
-    items_folder,
     load_baseline,
-    load_items,
     save_baseline,
 )
+from interp.reports.items import items_folder, load_items
 from interp.reports.verdicts import AcceptedVerdict, load_accepted
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -5,7 +5,8 @@ from typer.testing import CliRunner
 
 from interp.cli import app
 from interp.errors import RequestError
-from interp.reports.baselines import baseline_file, items_folder, load_baseline
+from interp.reports.baselines import baseline_file, load_baseline
+from interp.reports.items import items_folder
 
 
 def call(bench, *words):
