@@ -8,7 +8,8 @@ prompt, such as the id of a parameter.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ import pytest
 from interp.errors import DataError
 from interp.plugin.setting import SETTING
 from interp.reports.journal import Journal
-from interp.reports.values import Scalar
+from interp.reports.values import Value
 
 if TYPE_CHECKING:
     from interp.ledger import Watch
@@ -52,10 +53,10 @@ class Redactor:
         self._learn()
         return QUOTED.sub(lambda found: hashed(found[0]), self._text(text))
 
-    def properties(self, pairs: Iterable[tuple[str, Scalar]]) -> Iterator[tuple[str, Scalar]]:
-        """Names and values for JUnit without texts of prompts."""
-        for name, value in pairs:
-            yield self._text(name), self._text(value) if isinstance(value, str) else value
+    def value(self, value: Value) -> Value:
+        """A value whose words and labels are no texts of prompts."""
+        self._learn()
+        return replace(value, value=self._within(value.value), labels=self._within(value.labels))
 
     def report(self, report: pytest.TestReport, said: str) -> None:
         """Leave of a failure what it says, not where it was raised or what was printed before."""

@@ -87,8 +87,7 @@ def pytest_runtest_makereport(
         recorder.end(end)
         if item.config.stash[SETTING].options.junit != "none":
             accepted = _baseline(item, spec).values
-            pairs = properties(_values(item), end, accepted)
-            item.user_properties.extend(redactor.properties(pairs) if redactor else pairs)
+            item.user_properties.extend(properties(_values(item), end, accepted))
         _as_pytest_sees_it(report, end, item)
         attach(report, spec.case, end, _values(item))
     else:

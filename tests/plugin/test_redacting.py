@@ -71,7 +71,12 @@ def test_without_it_texts_are_kept(ward):
 def test_no_file_of_the_run_holds_a_prompt_or_a_part_of_one(ward, args):
     start = ward.start if args else ward.run
     result = start(
-        *(("-p", "xdist") if args else ()), *args, "--redact-prompts", "--junitxml", "junit.xml"
+        *(("-p", "xdist") if args else ()),
+        *args,
+        "-v",
+        "--redact-prompts",
+        "--junitxml",
+        "junit.xml",
     )
     assert leaks(kept(ward), PRIVATE, LISTED, PRIVATE[:20], "Jane", "Roe", "colleague") == {}
     assert "Jane" not in result.stdout.str()
