@@ -15,6 +15,7 @@ from interp.reports.compare import compare_with_baselines
 from interp.reports.items import items_folder
 
 HITS = np.arange(120) % 3 > 0
+MERGED = {"runs": [{"versions": {"torch": "2.13"}}, {"versions": {"torch": "2.14"}}]}
 DIRTY = {"git": {"commit": "c" * 40, "dirty": True}}
 
 
@@ -134,7 +135,13 @@ def test_what_was_not_measured_cannot_be_accepted(bench, measured):
 
 
 @pytest.mark.parametrize(
-    ("manifest", "why"), [({"vary": "eager"}, "--vary eager"), (DIRTY, "differed from commit")]
+    ("manifest", "why"),
+    [
+        ({"vary": "eager"}, "--vary eager"),
+        (DIRTY, "differed from commit"),
+        (MERGED, "a merge of runs with other versions"),
+    ],
+    ids=["varied", "dirty", "mixed"],
 )
 def test_a_run_that_is_no_reference_is_refused(bench, measured, manifest, why):
     bench.run([measured()], manifest=manifest)

@@ -52,6 +52,7 @@ def test_after_a_full_run_what_is_missing_is_deleted(bench, shrunk):
         ({"paths": []}, "nothing that is known"),
         ({"argv": ["--ignore=specs/findings/test_b.py"]}, "it ran with --ignore"),
         ({"argv": ["--last-failed"]}, "it ran with --last-failed"),
+        ({"runs": [{"argv": ["--lf"]}, {"argv": []}]}, "it ran with --lf"),
     ],
     ids=str,
 )
