@@ -14,7 +14,10 @@ from interp.registry import ModelSpec, Registry, find_registry, load_registry, r
 
 Depth = Literal["first", "middle", "last"]
 DEPTHS: tuple[Depth, ...] = ("first", "middle", "last")
-BACKENDS = {"torch": ("interp.backends.torch", "TorchBackend")}
+BACKENDS = {
+    "torch": ("interp.backends.torch", "TorchBackend"),
+    "mlx": ("interp.backends.mlx", "MlxBackend"),
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
