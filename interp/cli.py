@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from interp.accept import accept
 from interp.calibrate import calibrate
 from interp.diff import diff
 from interp.errors import InterpError, RequestError
@@ -20,6 +21,7 @@ from interp.registry import (
     load_registry,
     resolve,
 )
+from interp.report import report
 
 app = typer.Typer(
     help="Findings about the inside of language models, as pytest specs.",
@@ -27,9 +29,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(accept)
 app.command()(calibrate)
 app.command()(diff)
 app.command()(mutants)
+app.command()(report)
 
 
 @dataclass(frozen=True)

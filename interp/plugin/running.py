@@ -8,6 +8,7 @@ import pytest
 from interp.errors import DataError, InconclusiveError, RequestError
 from interp.plugin.cases import Spec, spec_of
 from interp.plugin.collecting import NO_MODEL
+from interp.plugin.junit import properties
 from interp.plugin.recording import RECORDER, VALUES
 from interp.plugin.reported import attach
 from interp.plugin.setting import SETTING
@@ -22,6 +23,7 @@ from interp.reports.verdicts import Verdict, find_accepted, verdict_of
 DEPENDENT: Final = ("calibration", "finding")
 SET_UP = pytest.StashKey[float]()
 MISSING = pytest.StashKey[set[str]]()
+MOST_DETAIL: Final = 4000  # characters
 
 
 @pytest.hookimpl(wrapper=True)
@@ -79,7 +81,8 @@ def pytest_runtest_makereport(
     elif report.when == "call" or not report.passed:
         end = _end(item, spec, report, call)
         recorder.end(end)
-        item.user_properties.append(("interp.verdict", word_for(end)))
+        if item.config.stash[SETTING].options.junit != "none":
+            item.user_properties.extend(properties(_values(item), word_for(end)))
         _as_pytest_sees_it(report, end, item)
         attach(report, spec.case, end, _values(item))
     else:
@@ -112,7 +115,7 @@ def _invalid(item: pytest.Item, spec: Spec) -> str:
     """Why this spec is invalid, from what its runs have used so far; empty if it is not."""
     if spec.case.role not in DEPENDENT:
         return ""
-    failed = item.config.stash[RECORDER].failed_on(spec.case.model or "")
+    failed = item.config.stash[RECORDER].failed.on(spec.case.model or "")
     return because_of(failed, uses_of(item)) if failed else ""
 
 
@@ -143,7 +146,7 @@ def _end(
     accepted = find_accepted(known, case.spec_id, case.spec_version, case.params)
     if case.role == "finding" and values and accepted and verdict == accepted.verdict != "holds":
         return End(case, verdict, True, accepted.reason or reason, took, uses_of(item))
-    return End(case, verdict, False, reason, took, uses_of(item))
+    return End(case, verdict, False, reason, took, uses_of(item), _detail(report))
 
 
 def _verdict(
@@ -169,6 +172,14 @@ def _drowned(item: pytest.Item, spec: Spec) -> str:
         return ""
     whys = (drowned(value, find_noise(known, value, spec.case.params)) for value in values)
     return next(filter(None, whys), "")
+
+
+def _detail(report: pytest.TestReport) -> str:
+    """The end of a failure's own text and of what was captured; nothing for any other outcome."""
+    if not report.failed:
+        return ""
+    parts = [report.longreprtext, *(f"{name}\n{text}" for name, text in report.sections)]
+    return "\n\n".join(part[-MOST_DETAIL // len(parts) :] for part in parts)
 
 
 def _as_pytest_sees_it(report: pytest.TestReport, end: End, item: pytest.Item) -> None:

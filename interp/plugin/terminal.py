@@ -10,12 +10,12 @@ import pytest
 from interp.errors import DataError
 from interp.plugin.cases import spec_of
 from interp.plugin.pace import Pace, durations
-from interp.plugin.reported import reported
+from interp.plugin.reported import Reported, reported
 from interp.plugin.setting import SETTING
 from interp.reports.exit_status import Outcome, Session, outcome_of
 from interp.reports.record import Case, RunRecord, read_run
 from interp.reports.summary import one_line_each, tables
-from interp.reports.text import count, plain, seconds
+from interp.reports.text import count, plain, seconds, size
 
 STATUS: Final = {
     "accepted": ("accepted", "a", ("ACCEPTED", {"yellow": True})),
@@ -74,7 +74,7 @@ class Terminal:
             self._pace.done(report.nodeid, ours.seconds)
         elif ours.load is not None and (ours.model, ours.load) not in self._announced:
             self._announced.add((ours.model, ours.load))
-            self._announce(str(ours.model), ours.load, report)
+            self._announce(ours, report)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> Status | None:
@@ -126,7 +126,7 @@ class Terminal:
         if not cases or self._cases:
             return
         self._cases = {case.nodeid: case for case in cases}
-        self._pace = Pace(cases, durations(self._setting.run.parent), workers)
+        self._pace = Pace(cases, durations(self._setting.options.reports_dir), workers)
         if self._config.get_verbosity() < 0:
             return
         models = _named(list(dict.fromkeys(case.model for case in cases if case.model)))
@@ -139,13 +139,13 @@ class Terminal:
         absent = [one.spec.id for one in self._setting.selection.absent]
         return f"; not here: {_named(absent)} (interp fetch ID)" if absent else ""
 
-    def _announce(self, model: str, load: float, report: pytest.TestReport) -> None:
+    def _announce(self, ours: Reported, report: pytest.TestReport) -> None:
         if self._config.get_verbosity() < 0:
             return
-        specs = sum(case.model == model for case in self._cases.values())
+        specs = sum(case.model == ours.model for case in self._cases.values())
+        loaded = f"loaded in {seconds(ours.load or 0.0)}, {size(ours.memory)} in memory"
         about = _about(self._pace.left(), " left")
-        line = f"-- {plain(model)}: loaded in {seconds(load)}, {count(specs, 'spec')}{about} --"
-        self._between(line, report)
+        self._between(f"-- {plain(ours.model)}: {loaded}, {count(specs, 'spec')}{about} --", report)
 
     def _write(self, line: str) -> None:
         reporter: Any = self._config.pluginmanager.get_plugin("terminalreporter")

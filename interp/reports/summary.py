@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from interp.reports.noise import is_visible
 from interp.reports.record import Case, End, Role, RunRecord
-from interp.reports.text import clip, interval, number, plain, seconds, squeeze
+from interp.reports.text import clip, interval, number, plain, seconds, size, squeeze
 from interp.reports.values import Value
 from interp.reports.verdicts import VERDICTS
 
@@ -89,6 +89,7 @@ def _heading(record: RunRecord, model: str | None) -> str:
     ]
     took = ", ".join(seconds(load.seconds) for load in loads)
     said += [f"loaded in {took}"] if took else []
+    said += [size(max(load.memory for load in loads))] if loads else []
     return plain(f"{model} ({', '.join(said)})" if said else model)
 
 

@@ -23,8 +23,8 @@ def test_a_model_has_a_table_with_its_contracts_folded(project):
         [
             "interp: 4 specs on llama-a",
             "interp: run reports/runs/*",
-            "-- llama-a: loaded in * s, 4 specs --",
-            "llama-a (float32, loaded in * s)",
+            "-- llama-a: loaded in * s, * in memory, 4 specs --",
+            "llama-a (float32, loaded in * s, *B)",
             "                 value  95 % interval    n  verdict",
             "area.claim                                  holds",
             "  top1[[]layer=3[]]  0.980  [[]0.900, 1.000[]]  53",
