@@ -11,7 +11,9 @@ from interp.accept import accept
 from interp.calibrate import calibrate
 from interp.diff import diff
 from interp.errors import InterpError, RequestError
+from interp.export import export
 from interp.mutants.command import mutants
+from interp.prune import prune
 from interp.registry import (
     BackendName,
     ModelSpec,
@@ -32,7 +34,9 @@ app = typer.Typer(
 app.command()(accept)
 app.command()(calibrate)
 app.command()(diff)
+app.command()(export)
 app.command()(mutants)
+app.command()(prune)
 app.command()(report)
 
 

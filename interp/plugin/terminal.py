@@ -12,7 +12,7 @@ from interp.plugin.cases import spec_of
 from interp.plugin.pace import Pace, durations
 from interp.plugin.reported import Reported, reported
 from interp.plugin.setting import SETTING
-from interp.reports.exit_status import Outcome, Session, outcome_of
+from interp.reports.exit_status import NOTHING_COLLECTED, Outcome, Session, outcome_of
 from interp.reports.record import Case, RunRecord, read_run
 from interp.reports.summary import one_line_each, tables
 from interp.reports.text import count, plain, seconds, size
@@ -57,7 +57,9 @@ class Terminal:
         planned = self._setting.run / "collection.json"
         if self._cases or not planned.is_file():
             return
-        cases = [Case(**row) for row in json.loads(planned.read_text(encoding="utf-8"))]
+        rows = json.loads(planned.read_text(encoding="utf-8"))
+        resumed = self._setting.resumed
+        cases = [Case(**row) for row in rows if not resumed or row["nodeid"] not in resumed.over]
         workers = len(self._config.getoption("tx") or [1])
         for line in self._header(cases, workers):
             self._write(line)
@@ -97,6 +99,8 @@ class Terminal:
         if self._record is None and not self._setting.ours:
             return
         tally, gate = self._tally, self._setting.options.gate
+        if self._setting.resumed is not None and exitstatus == NOTHING_COLLECTED:
+            exitstatus = 0  # nothing was left to do
         known = Session(int(exitstatus), gate, tally.dead_workers, tally.other_failures)
         if self._record is None and (self._config.option.collectonly or not gate):
             return
