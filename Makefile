@@ -27,7 +27,7 @@ SHAPED = $(shell grep -rl --include='*.py' --exclude-dir=backends '^from jaxtypi
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest readme full clean
+.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest mlx on-mlx readme full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -71,12 +71,19 @@ build/oldest.txt: constraints.txt .ci/oldest.txt
 	@mkdir -p build
 	@awk -F== 'NR == FNR { ours[$$1] = 1; print; next } !($$1 in ours)' .ci/oldest.txt constraints.txt > $@
 
+mlx: ## contracts, parity and tests of the MLX backend, in an environment of its own
+	$(MAKE) --no-print-directory on-mlx VENV=.venv-mlx EXTRAS=$(EXTRAS),mlx
+
+on-mlx: $(READY)
+	$(BIN)/pytest specs/contracts specs/calibration/test_backend_parity.py -k llama --backend mlx -m "not slow" $(ARGS)
+	$(BIN)/pytest tests/mlx -m "not slow" $(ARGS)
+
 readme: $(READY) ## rewrite what the first page quotes: its spec, and the output of a real run
 	@mkdir -p build
 	COLUMNS=100 $(BIN)/pytest specs -k llama --no-header > build/run.txt || { cat build/run.txt; exit 1; }
 	$(BIN)/python .ci/readme.py build/run.txt
 
-full: test mutants slow oldest ## everything there is
+full: test mutants slow oldest mlx ## everything there is
 
 format: $(READY) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from interp.backends.installed import INSTALL
+from interp.backends.installed import INSTALL, to_install
 from interp.backends.protocol import Backend
 from interp.backends.record import verified
 from interp.encoded import Encoded
@@ -147,6 +147,22 @@ def load(
     except InterpError as error:
         name = source if isinstance(source, str) else source.id
         raise error.during(f"load({name!r})") from None
+
+
+def on_other_engine(model: Model) -> Model:
+    """The very same files loaded by the other backend, to compare the two."""
+    return load(replace(model.spec, backend=_other(model), mlx="", mlx_path=""))
+
+
+def without_other_engine(model: Model) -> str:
+    """Why the other backend cannot load this model's files; empty where it can."""
+    if command := to_install(_other(model)):
+        return f"the {_other(model)} backend is not installed; {command}"
+    return "packed weights are MLX's alone" if model.backend.info.quantization else ""
+
+
+def _other(model: Model) -> BackendName:
+    return "torch" if model.spec.backend == "mlx" else "mlx"
 
 
 def rounding(model: Model) -> float:

@@ -34,6 +34,9 @@ def legacy_keys(config: Mapping[str, Any]) -> dict[str, Any]:
         found["rope_local_base_freq"] = rope["sliding_attention"]["rope_theta"]
     if whole.get("rope_type") not in NEUTRAL:
         found["rope_scaling"] = {k: v for k, v in whole.items() if k != "rope_theta"}
+    kinds = config.get("layer_types") or []
+    if by_kind and "full_attention" in kinds:
+        found["sliding_window_pattern"] = kinds.index("full_attention") + 1
     known = {**config, **whole, **found}
     for name, newer in RENAMED.get(str(config.get("model_type")), {}).items():
         if newer in known:

@@ -59,7 +59,8 @@ def load_model(folder: Path, *, dtype: str) -> tuple[Any, Config, str]:
         model.set_dtype(DTYPES[dtype])
     mx.eval(model.parameters())
     _refuse_non_finite(model, folder)
-    return model.eval(), load_config(folder) | legacy, checkpoint.fingerprint(files)
+    _refuse_unfit(model.eval(), folder)
+    return model, load_config(folder) | legacy, checkpoint.fingerprint(files)
 
 
 def describe(model: Any, config: Config, blocks: tuple[Block, ...], fingerprint: str) -> ModelInfo:
@@ -186,6 +187,19 @@ def _refused(error: Exception, folder: Path) -> DataError:
         )
     received = f"{type(error).__name__}: {said}"
     return DataError("mlx-lm cannot load this checkpoint", received=received, where=str(folder))
+
+
+def _refuse_unfit(model: Any, folder: Path) -> None:
+    """Nothing, if the model can read one token; what mlx-lm assumes of a family shows here."""
+    try:
+        mx.eval(model(mx.zeros((1, 1), mx.int32)))
+    except (IndexError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise DataError(
+            "mlx-lm can load this model and not run it",
+            received=f"{type(error).__name__}: {error}",
+            where=str(folder),
+            hint="load it with the torch backend",
+        ) from None
 
 
 def _refuse_non_finite(model: Any, folder: Path) -> None:

@@ -1,0 +1,84 @@
+"""Two engines find the same effects: the slope of a dose, a rank in a null, a rate of rescues.
+
+Each engine goes its own way from the prompts to the number. The numbers may differ by the noise
+floor: as far as the effect moves on one engine when only the order of the rows changes, and never
+less than its own rounding. The bite: the effect of another layer is further away than that.
+
+Source: contract of every finding: what a model says does not depend on what computes it.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from interp import back_patch, contrast, resid_post, rounding, run, steer
+from interp.backends.varied import Varied
+from interp.models import on_other_engine, without_other_engine
+from interp.stats import rank_in_null
+
+pytestmark = [pytest.mark.calibration]
+KINDS, DOSES = ("Europe", "Asia"), (0.0, 0.5, 1.0, 1.5, 2.0)
+
+
+@pytest.fixture(scope="module")
+def engines(model):
+    """The same weights on torch and on MLX."""
+    if reason := without_other_engine(model):
+        pytest.skip(reason)
+    other = on_other_engine(model)
+    yield sorted((model, other), key=lambda one: one.spec.backend == "mlx")
+    other.close()
+
+
+@pytest.fixture
+def asked(country_capitals, two_hop):
+    """A part of the capitals, by continent, and of the two-hop prompts."""
+    capitals, hops = (one.only(split="test") for one in (country_capitals, two_hop))
+    third = np.isin(capitals.groups, KINDS) & (np.arange(len(capitals)) % 3 == 0)
+    return capitals.where(third), hops.where(np.arange(len(hops)) % 20 == 0)
+
+
+def margin(model, prompts, direction, alpha=1.0):
+    """How far the answers are ahead with a push along a direction."""
+    return run(model, prompts, steer(direction.site, direction, alpha=alpha)).answer_margin.mean()
+
+
+def europe(model, prompts, depth="middle"):
+    """The direction of "Europe rather than Asia"."""
+    kinds = [prompts.where(np.array(prompts.groups) == kind) for kind in KINDS]
+    return contrast(model, *kinds, site=resid_post(model.layer(depth))).direction
+
+
+def slope(model, asked, depth="middle"):
+    along = europe(model, asked[0], depth)
+    return np.polyfit(DOSES, [margin(model, asked[0], along, dose) for dose in DOSES], 1)[0]
+
+
+def rank(model, asked):
+    along = europe(model, asked[0])
+    null = np.array([margin(model, asked[0], one) for one in along.random(19, seed=0)])
+    return rank_in_null(margin(model, asked[0], along), null, tail="less").p
+
+
+def rescues(model, asked):
+    return back_patch(model, asked[1], donors=asked[1], at="e1").correct.mean()
+
+
+def floor(effect, model, asked):
+    """How far an effect moves with the rows in another order."""
+    turned = replace(model, backend=Varied(model.backend, backwards=True))
+    plain = effect(model, asked)
+    return max(abs(effect(turned, asked) - plain), rounding(model) * abs(plain))
+
+
+@pytest.mark.parametrize("effect", [slope, rank, rescues])
+def test_effects_are_the_same(engines, asked, effect, measured):
+    noise = measured("noise_floor", floor(effect, engines[0], asked))
+    found = [measured("effect", effect(m, asked), engine=m.spec.backend) for m in engines]
+    assert abs(found[0] - found[1]) <= noise
+
+
+def test_another_layer_s_effect_is_further_away(engines, asked):
+    apart = slope(engines[0], asked, "last") - slope(engines[1], asked)
+    assert abs(apart) > 10 * floor(slope, engines[0], asked)
