@@ -21,6 +21,7 @@ SIZES: dict[str, tuple[str, ...]] = {
     "d_vocab": ("vocab_size",),
     "max_length": ("max_position_embeddings", "n_positions"),
 }
+THETAS = ("rope_theta", "rope_local_base_freq", "rotary_emb_base")
 NEUTRAL = ("default", None)  # rope types that change nothing
 
 
@@ -42,6 +43,12 @@ def legacy_keys(config: Mapping[str, Any]) -> dict[str, Any]:
         if newer in known:
             found[name] = known[newer]
     return {name: value for name, value in found.items() if config.get(name) is None}
+
+
+def thetas(config: Mapping[str, Any]) -> set[float]:
+    """Every base of a rotation that a config names, under whatever name and however nested."""
+    found = {float(v) for k, v in config.items() if k in THETAS and isinstance(v, (int, float))}
+    return found.union(*(thetas(value) for value in config.values() if isinstance(value, dict)))
 
 
 def text_config(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,6 +23,7 @@ from interp.backends.mlx_config import (
     quantization,
     size,
     text_config,
+    thetas,
 )
 from interp.backends.mlx_layout import Block
 from interp.backends.protocol import ModelInfo
@@ -162,8 +163,7 @@ def _refuse_other_rope(config: Config, blocks: tuple[Block, ...]) -> None:
     Raises:
         DataError: mlx-lm fell back to another theta.
     """
-    names = ("rope_theta", "rope_local_base_freq", "rotary_emb_base")
-    asked = {float(config[name]) for name in names if config.get(name) is not None}
+    asked = thetas(config)
     for layer, block in enumerate(blocks):
         base = getattr(getattr(block.attention, "rope", None), "base", None)
         if asked and isinstance(base, (int, float)) and float(base) not in asked:

@@ -35,17 +35,15 @@ def engines(model):
 def asked(country_capitals, two_hop):
     """A part of the capitals, by continent, and of the two-hop prompts."""
     capitals, hops = (one.only(split="test") for one in (country_capitals, two_hop))
-    third = np.isin(capitals.groups, KINDS) & (np.arange(len(capitals)) % 3 == 0)
-    return capitals.where(third), hops.where(np.arange(len(hops)) % 20 == 0)
+    some = np.isin(capitals.groups, KINDS) & (np.arange(len(capitals)) % 3 == 0)
+    return capitals.where(some), hops.where(np.arange(len(hops)) % 20 == 0)
 
 
 def margin(model, prompts, direction, alpha=1.0):
-    """How far the answers are ahead with a push along a direction."""
     return run(model, prompts, steer(direction.site, direction, alpha=alpha)).answer_margin.mean()
 
 
 def europe(model, prompts, depth="middle"):
-    """The direction of "Europe rather than Asia"."""
     kinds = [prompts.where(np.array(prompts.groups) == kind) for kind in KINDS]
     return contrast(model, *kinds, site=resid_post(model.layer(depth))).direction
 
@@ -57,8 +55,8 @@ def slope(model, asked, depth="middle"):
 
 def rank(model, asked):
     along = europe(model, asked[0])
-    null = np.array([margin(model, asked[0], one) for one in along.random(19, seed=0)])
-    return rank_in_null(margin(model, asked[0], along), null, tail="less").p
+    own, *null = (margin(model, asked[0], d) for d in (along, *along.random(19, seed=0)))
+    return rank_in_null(own, np.array(null), tail="less").p
 
 
 def rescues(model, asked):
@@ -66,10 +64,9 @@ def rescues(model, asked):
 
 
 def floor(effect, model, asked):
-    """How far an effect moves with the rows in another order."""
     turned = replace(model, backend=Varied(model.backend, backwards=True))
-    plain = effect(model, asked)
-    return max(abs(effect(turned, asked) - plain), rounding(model) * abs(plain))
+    there, back = effect(model, asked), effect(turned, asked)
+    return max(abs(there - back), rounding(model) * abs(there))
 
 
 @pytest.mark.parametrize("effect", [slope, rank, rescues])
