@@ -92,18 +92,17 @@ def describe(model: Any, config: Config, blocks: tuple[Block, ...], fingerprint:
 
 
 def float_weight(module: Any) -> mx.array:
-    """A module's weight as float32, dequantised where it is packed."""
+    """A module's weight as float32, unpacked where it is packed.
+
+    The scales are cast first: unpacked in bfloat16, a weight is rounded as the product is not.
+    """
     if "scales" not in module:
         return module.weight.astype(mx.float32)
-    packed = mx.dequantize(
-        module.weight,
-        module.scales,
-        module.get("biases"),
-        group_size=module.group_size,
-        bits=module.bits,
-        mode=module.mode,
-    )
-    return packed.astype(mx.float32)
+    parts = [module.scales, module.get("biases")]
+    if module.mode == "affine":
+        parts = [part.astype(mx.float32) for part in parts]
+    how = {"group_size": module.group_size, "bits": module.bits, "mode": module.mode}
+    return mx.dequantize(module.weight, *parts, **how).astype(mx.float32)
 
 
 def _classes(config: dict[str, Any]) -> tuple[type[nn.Module], type]:
