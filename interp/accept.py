@@ -8,10 +8,11 @@ import typer
 
 from interp.errors import DataError, RequestError
 from interp.reports.accepting import Accepted, Choice, Only, Plan, plan
-from interp.reports.baselines import baseline_file, items_folder, load_baseline, save_baseline
+from interp.reports.baselines import baseline_file, load_baseline, save_baseline
 from interp.reports.compare import compare_with_baselines
 from interp.reports.diff_text import both
 from interp.reports.folders import find_run
+from interp.reports.items import items_folder
 from interp.reports.journal import replace_file
 from interp.reports.project import reports_folder
 from interp.reports.record import RunRecord, read_run

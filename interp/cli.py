@@ -12,6 +12,7 @@ from interp.calibrate import calibrate
 from interp.diff import diff
 from interp.errors import InterpError, RequestError
 from interp.export import export
+from interp.merging import merge
 from interp.mutants.command import mutants
 from interp.prune import prune
 from interp.registry import (
@@ -35,6 +36,7 @@ app.command()(accept)
 app.command()(calibrate)
 app.command()(diff)
 app.command()(export)
+app.command()(merge)
 app.command()(mutants)
 app.command()(prune)
 app.command()(report)

@@ -42,6 +42,18 @@ def record(*ends, values=(), argv=("specs", "--gate"), crashed=()):
     return RunRecord(Path("run"), manifest, cases, tuple(values), ends, crashed, (), 0)
 
 
+def test_a_model_without_a_baseline_is_one_sentence():
+    text = summary(record(end()), moved(compared("a", "new"), compared("b", "new")), RED)
+    assert "No value is accepted yet for llama-a: `interp accept`" in text
+    assert "Moved against" not in text
+    assert "Nothing moved" not in text
+
+
+@pytest.mark.parametrize("text", ["0.555", "-0.848", "2.71e-20", "+3", "=1", "12 of 40"])
+def test_numbers_are_left_as_they_are(text):
+    assert escaped(text) == text
+
+
 def compared(name="rate", kind="drifted", model="llama-a", **sides):
     known = {"before": None, "after": None, "allowed": "4 x noise 3e-06", **sides}
     return Compared(model, "f.claim", 1, name, kind=kind, **known)
@@ -118,7 +130,7 @@ def test_models_are_columns_and_findings_rows():
 
 
 def test_what_is_red_comes_first_and_twenty_rows_are_the_most():
-    values = [compared(f"v{n}", "new") for n in range(30)] + [compared("worst")]
+    values = [*(compared(f"v{n}", "new") for n in range(30)), compared("worst")]
     verdict = VerdictChange("llama-a", "f.claim", "", "holds", "fails", case().nodeid)
     text = summary(record(end()), moved(*values, verdicts=[verdict]), RED)
     rows = [row for row in cells_of(text) if len(row) == 6][1:]

@@ -14,6 +14,7 @@ from interp.plugin.keeping import Keeping
 from interp.plugin.options import MARKERS, add_options
 from interp.plugin.prompt_sets import prompt_fixtures
 from interp.plugin.recording import RECORDER, Recorder
+from interp.plugin.redacting import REDACTOR, journals, redactor_of
 from interp.plugin.setting import SETTING, decide, is_worker, worker_name
 from interp.plugin.terminal import Terminal
 
@@ -37,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     whole = bool(getattr(config, "workerinput", {}).get(WHOLE_MODELS))
     recorder = Recorder(setting, worker_name(config), one_worker_a_model=whole)
     config.stash[RECORDER] = recorder
+    config.stash[REDACTOR] = redactor = redactor_of(config)
+    recorder.open_journal = journals(redactor)
     config.add_cleanup(recorder.close)
     register = config.pluginmanager.register
     for module in (fixtures, drawing, loading, collecting, running, watched):

@@ -1,14 +1,16 @@
 """What this process writes into the run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
 
 from interp.errors import DataError, InterpError
 from interp.plugin.cases import Spec
 from interp.plugin.failing import FailedContracts
+from interp.plugin.memory import peak
 from interp.plugin.repeats import Repeats
 from interp.plugin.setting import Setting
 from interp.reports.journal import Journal, replace_file, unwritable
@@ -38,6 +40,7 @@ class Recorder:
         self.live: Live | None = None
         self.deselected = 0  # specs that were collected here and not chosen
         self.broken: InterpError | None = None
+        self.open_journal: Callable[[Path, str], Journal] = Journal
         self._journal: Journal | None = None
         inherits = one_worker_a_model or setting.resumed is not None
         self.failed = FailedContracts(setting.run, inherits=inherits)
@@ -58,7 +61,7 @@ class Recorder:
                 self._write_manifest()
             if resumed is None or not resumed.planned:
                 replace_file(run / "collection.json", planned)
-            self._journal = Journal(run, self.writer)
+            self._journal = self.open_journal(run, self.writer)
             if resumed is not None:
                 self._journal.write("resume", {"argv": without_secrets(self.setting.argv)})
         except OSError as error:
@@ -106,7 +109,8 @@ class Recorder:
     def freed(self, model: str, held_by: Sequence[str]) -> None:
         """Write down that a model was given back, and what still holds it."""
         self.live = None
-        self._note("model_free", {"model": model, "held_by": list(held_by)})
+        known = {"model": model, "held_by": list(held_by), "peak": peak()}
+        self._note("model_free", known)
 
     def value(self, item: pytest.Item, value: Value, reading: Reading) -> None:
         """Write down one measured value, its items first.

@@ -16,22 +16,22 @@ from interp.plugin.resuming import Resumed, resume
 from interp.plugin.selection import Selection, select
 from interp.plugin.vary import set_threads
 from interp.registry import ModelSpec
+from interp.reports.baselines import Baseline, baseline_file, load_baseline
 from interp.reports.folders import find_run
 from interp.reports.manifest import run_name
 from interp.reports.noise import PLAIN, Known, load_noise, noise_file
-from interp.reports.verdicts import AcceptedVerdict, load_accepted
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The options, the models, the folder of the run, accepted verdicts and known noise."""
+    """The options, the models, the folder of the run, their baselines and known noise."""
 
     options: Options
     selection: Selection
     run: Path
     root: Path
     argv: tuple[str, ...]
-    accepted: Mapping[str, tuple[AcceptedVerdict, ...]]
+    baselines: Mapping[str, Baseline]
     noise: Mapping[str, Known]
     published: frozenset[str] = frozenset()  # ids of values of papers
     paths: tuple[str, ...] = ()  # what was collected, from the root
@@ -84,8 +84,8 @@ def decide(config: pytest.Config) -> Setting:
     options = read_options(config)
     try:
         selection = select(options)
-        accepted = {
-            one.spec.id: load_accepted(options.reports_dir / "baselines" / f"{one.spec.id}.jsonl")
+        baselines = {
+            one.spec.id: load_baseline(baseline_file(options.reports_dir, one.spec.id))
             for one in selection.chosen
         }
         noise = _noise(options, selection)
@@ -96,7 +96,7 @@ def decide(config: pytest.Config) -> Setting:
     argv = tuple(str(word) for word in config.invocation_params.args)
     paths = _paths(config)
     setting = Setting(
-        options, selection, run, config.rootpath, argv, accepted, noise, published, paths, resumed
+        options, selection, run, config.rootpath, argv, baselines, noise, published, paths, resumed
     )
     if setting.ours and not options.allow_download:
         stay_offline(config)

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from interp.errors import RequestError
 from interp.reports.baselines import AcceptedRun, Baseline, Reference
 from interp.reports.compare import Compared, Comparison
+from interp.reports.joining import RUNS
 from interp.reports.matching import check_expression, matches
 from interp.reports.noise import PLAIN
 from interp.reports.record import Case as Planned
@@ -16,6 +17,7 @@ from interp.reports.values import Scalar
 from interp.reports.verdicts import ACCEPTABLE, AcceptedVerdict, find_accepted
 
 Only = Literal["new", "drifted", "improved", "missing", "verdicts"]
+OF_ONE_KIND: Final = ("versions", "machine", "profile", "vary", "git")
 KINDS: Final[Mapping[str, Collection[str]]] = {
     "new": ("new",),
     "drifted": ("drifted", "changed"),
@@ -213,7 +215,7 @@ def _run_of(record: RunRecord) -> AcceptedRun:
         versions=dict(manifest.get("versions", {})),
         platform=str(manifest.get("platform", "")),
         machine=str(manifest.get("machine", "")),
-        cpus=int(manifest.get("cpus", 0)),
+        cpus=cpus if isinstance(cpus := manifest.get("cpus"), int) else 0,
         commit=git.get("commit"),
     )
 
@@ -243,6 +245,10 @@ def _refuse_whole(record: RunRecord, choice: Choice) -> None:
         raise _no_reference(
             record, f"{model} was loaded with more than one {differ}", "run it anew"
         )
+    for part in _parted(manifest):
+        raise _no_reference(
+            record, f"it is a merge of runs with other {part}", "accept them singly"
+        )
     git = manifest.get("git")
     if git and git.get("dirty") and not choice.dirty:
         raise _no_reference(
@@ -260,6 +266,14 @@ def _mixed(record: RunRecord) -> Iterator[tuple[str, str]]:
         for part in first.keys() | load.identity.keys():
             if first.get(part) != load.identity.get(part):
                 yield load.model, part
+
+
+def _parted(manifest: Mapping[str, Any]) -> Iterator[str]:
+    """In what the runs differ that a merged one was made of."""
+    runs = manifest.get(RUNS, ())
+    for part in OF_ONE_KIND:
+        if any(one.get(part) != runs[0].get(part) for one in runs):
+            yield part
 
 
 def _no_reference(record: RunRecord, received: str, hint: str) -> RequestError:

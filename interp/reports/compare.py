@@ -10,11 +10,11 @@ from interp.reports.baselines import (
     Baseline,
     Reference,
     baseline_file,
-    items_folder,
     load_baseline,
     reference_of,
 )
 from interp.reports.comparable import best_match
+from interp.reports.items import items_folder
 from interp.reports.judging import Compared, Kind, Model, Pair, Stores, judged
 from interp.reports.record import Case, End, RunRecord
 from interp.reports.verdicts import Verdict, find_accepted

@@ -116,7 +116,9 @@ def _moved(comparison: Comparison) -> Iterator[Block]:
          said_of(one.after), "changed")
         for one in comparison.verdicts
     ]  # fmt: skip
-    red = [*comparison.drifted, *(one for one in comparison.moved if one not in comparison.drifted)]
+    first = _without_baseline(comparison)
+    others = [one for one in comparison.moved if one not in comparison.drifted]
+    shown = [*comparison.drifted, *(one for one in others if one.model not in first)]
     values = [
         (
             one.model or "", one.finding, one.name,
@@ -124,15 +126,29 @@ def _moved(comparison: Comparison) -> Iterator[Block]:
             "" if one.after is None else number(one.after.value),
             f"{one.kind} ({one.allowed})" if one.allowed else one.kind,
         )
-        for one in red
+        for one in shown
     ]  # fmt: skip
+    if first:
+        names = ", ".join(escaped(model or "what is about no model") for model in first)
+        yield Text(
+            (f"No value is accepted yet for {names}: `interp accept` takes those of a run.",)
+        )
     against = plain(comparison.against)
     if not verdicts and not values:
-        yield Text((f"Nothing moved against {escaped(against)}.",))
+        if not first:
+            yield Text((f"Nothing moved against {escaped(against)}.",))
         return
     head = ("model", "finding", "what", "before", "now", "kind")
     table = Table(f"Moved against {against}", head, (*verdicts, *values), "interp diff shows them")
     yield table.at_most(MOST_MOVED)
+
+
+def _without_baseline(comparison: Comparison) -> list[str | None]:
+    """The models of which every value is new."""
+    known = {one.model for one in comparison.values if one.kind != "new"}
+    return [
+        model for model in dict.fromkeys(one.model for one in comparison.new) if model not in known
+    ]
 
 
 def _named(finding: str, params: str) -> str:

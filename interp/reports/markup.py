@@ -11,7 +11,7 @@ from interp.reports.text import count, plain
 ACTING: Final = re.compile(r"[\\`*\[\]~$#!]|(?<![^\W_])_|_(?![^\W_])")
 AS_ENTITY: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "|": "&#124;", "@": "&#64;"}
 LINKED: Final = re.compile(r"(?<=\w):(?=//)|(?<=\bwww)\.", re.IGNORECASE)
-LIST_OR_RULE: Final = re.compile(r"^([-+=]|\d+(?=[.)]))")
+LIST_OR_RULE: Final = re.compile(r"^([-+](?=[-\s]|$)|=(?=[=\s]*$)|\d+(?=[.)](\s|$)))")
 
 
 def escaped(text: object, most: int = 300) -> str:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from interp.reports.baselines import Baseline, Reference, items_folder, used_items
+from interp.reports.baselines import Baseline, Reference, used_items
 from interp.reports.compare import measured_by
 from interp.reports.folders import find_run, list_runs
+from interp.reports.items import items_folder
+from interp.reports.joining import RUNS
 from interp.reports.locks import is_held
 from interp.reports.record import RunRecord
 from interp.reports.text import count
@@ -38,7 +40,8 @@ def why_not_full(record: RunRecord, model: str | None) -> str:
     """Why a run does not tell what there is of a model; empty if it ran all of its findings."""
     manifest = record.manifest
     paths = [str(path).rstrip("/") for path in manifest.get("paths", ())]
-    options = [word for word in manifest.get("argv", ()) if str(word).startswith(PARTLY)]
+    words = [word for one in (manifest, *manifest.get(RUNS, ())) for word in one.get("argv", ())]
+    options = [word for word in words if str(word).startswith(PARTLY)]
     planned = [case for case in record.planned if case.model == model and case.role == "finding"]
     ended = {end.case.nodeid for end in record.ends if end.verdict in ACCEPTABLE}
     open_still = sum(case.nodeid not in ended for case in planned)

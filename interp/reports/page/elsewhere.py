@@ -11,6 +11,7 @@ from interp.reports.page.marks import OF_AGREEMENT, OF_COMPARISON
 from interp.reports.page.told import Told
 from interp.reports.page.view import Beside, Changed, Compared, Drifted, Link
 from interp.reports.published import Published
+from interp.reports.summary import said_of
 from interp.reports.text import count, interval, number
 from interp.reports.values import Scalar, Value
 
@@ -111,8 +112,8 @@ def _verdict(one: compare.VerdictChange) -> Drifted:
         one.model or "no model",
         Link(name),
         "the verdict itself",
-        one.before,
-        one.after,
+        said_of(one.before),
+        said_of(one.after),
         OF_COMPARISON["changed"],
         "",
         "",
@@ -124,15 +125,17 @@ def _accepted(one: compare.Compared) -> Beside:
     between = interval(one.before.low, one.before.high)
     mark = OF_COMPARISON[one.kind]
     allowed = f" Allowed: {one.allowed}." if one.allowed else ""
-    why = f"Accepted: {number(one.before.value)} {between}; now {one.kind}. {one.why}{allowed}"
+    said = f"{number(one.before.value)} {between}".strip()
+    why = f"Accepted: {said}; now {one.kind}. {one.why}{allowed}"
     return Beside(number(one.before.value), mark, cut(why, MOST_WHY))
 
 
 def _paper(one: beside.Beside) -> Beside:
     entry = one.published
-    said = interval(entry.low, entry.high)
-    n = f", n = {entry.n}" if entry.n else ""
-    why = f"Published: {number(entry.value)} {said}{n}, {entry.metric}, {entry.model}. {one.why}."
+    between = interval(entry.low, entry.high)
+    n = f"n = {entry.n}" if entry.n else ""
+    said = ", ".join(part for part in (between, n, entry.metric, entry.model) if part)
+    why = f"Published: {number(entry.value)}, {said}. {one.why}."
     note = f" {entry.note}." if entry.note else ""
     return Beside(
         number(entry.value),

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from interp.reports.compare import Comparison
 from interp.reports.exit_status import Outcome
-from interp.reports.record import Case, End, RunRecord
+from interp.reports.record import Case, Drawn, End, RunRecord
 from interp.reports.summary import models_of
 from interp.reports.values import Value
 
@@ -47,6 +47,7 @@ class State:
     end: End | None = None
     stage: Literal["planned", "running", "crashed"] = "planned"  # of what has no end
     values: list[Value] = field(default_factory=list)
+    charts: list[Drawn] = field(default_factory=list)
 
 
 Board = Mapping[Key, Mapping[Column, State]]
@@ -93,6 +94,9 @@ def _states(record: RunRecord) -> list[State]:
     for value in record.values:
         if value.nodeid in states:
             states[value.nodeid].values.append(value)
+    for drawn in record.charts:
+        if drawn.nodeid in states:
+            states[drawn.nodeid].charts.append(drawn)
     return [states[nodeid] for nodeid in dict.fromkeys(case.nodeid for case in planned)]
 
 
