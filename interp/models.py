@@ -158,7 +158,10 @@ def without_other_engine(model: Model) -> str:
     """Why the other backend cannot load this model's files; empty where it can."""
     if command := to_install(_other(model)):
         return f"the {_other(model)} backend is not installed; {command}"
-    return "packed weights are MLX's alone" if model.backend.info.quantization else ""
+    if model.backend.info.quantization:
+        return "packed weights are MLX's alone"
+    exact = model.backend.info.dtype == "float32"
+    return "" if exact else "only float32 is the same on two engines"
 
 
 def _other(model: Model) -> BackendName:
