@@ -2,13 +2,15 @@
 
 import json
 
-import mlx.core as mx
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from interp import generate, load, run
 from interp.errors import DataError, NonFiniteError, RequestError
+
+WITHOUT = "the mlx backend is not installed; pip install 'interp-specs[mlx]'"
+mx = pytest.importorskip("mlx.core", reason=WITHOUT)
 
 TEXTS = ["The capital of France is", "hot -> cold , big"]
 LONG = ["hot -> cold , big -> small , tall -> short , hot -> cold , big -> small"]

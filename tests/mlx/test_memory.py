@@ -2,10 +2,12 @@
 
 import gc
 
-import mlx.core as mx
 import pytest
 
 from interp import generate, resid_post, run
+
+WITHOUT = "the mlx backend is not installed; pip install 'interp-specs[mlx]'"
+mx = pytest.importorskip("mlx.core", reason=WITHOUT)
 
 TEXTS = ["The capital of France is", "hot -> cold , big"]
 

@@ -1,13 +1,16 @@
 """Taps reach their own module, in order, and leave nothing behind."""
 
-import mlx.core as mx
 import numpy as np
 import pytest
-from mlx import nn
-from mlx.utils import tree_flatten
 
 from interp import ablate, mlp_out, random_direction, resid_post, run, steer
-from interp.backends.mlx_places import Place, installed
+
+WITHOUT = "the mlx backend is not installed; pip install 'interp-specs[mlx]'"
+mx = pytest.importorskip("mlx.core", reason=WITHOUT)
+nn = pytest.importorskip("mlx.nn", reason=WITHOUT)
+tree_flatten = pytest.importorskip("mlx.utils", reason=WITHOUT).tree_flatten
+taps = pytest.importorskip("interp.backends.mlx_places", reason=WITHOUT)
+Place, installed = taps.Place, taps.installed
 
 TEXTS = ["The capital of France is", "hot -> cold , big"]
 

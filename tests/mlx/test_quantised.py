@@ -5,10 +5,8 @@ import sys
 from dataclasses import replace
 from functools import cache
 
-import mlx.core as mx
 import numpy as np
 import pytest
-from mlx_lm import convert
 from transformers import AutoTokenizer
 
 from interp import contrast, load, relative_error, resid_post, run, steer
@@ -16,6 +14,10 @@ from interp.backends.torch_twins import write_twin
 from interp.errors import DataError, RequestError
 from interp.prompts import as_prompt_set
 from interp.reports.record import read_run
+
+WITHOUT = "the mlx backend is not installed; pip install 'interp-specs[mlx]'"
+mx = pytest.importorskip("mlx.core", reason=WITHOUT)
+convert = pytest.importorskip("mlx_lm", reason=WITHOUT).convert
 
 SHIPPED = "fixtures/checkpoints/llama-world"
 TEXTS = ["The capital of France is", "hot -> cold , big"]
