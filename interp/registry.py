@@ -43,14 +43,22 @@ class ModelSpec:
     listed: bool = True  # in a registry, so that its id is known to every command
 
     def on(self, backend: BackendName | None) -> "ModelSpec":
-        """This model on a backend (its own, if None), with the files it has for that backend."""
+        """This model on a backend (its own, if None), with the files it has for that backend.
+
+        Files that MLX has of its own are computed in float32, which rounds no packed weight.
+        """
         chosen = replace(self, backend=backend or self.backend)
         if chosen.backend != "mlx" or not (self.mlx or self.mlx_path):
             return chosen
         name, _, revision = self.mlx.partition("@")
         source, local = self.mlx_path or name, bool(self.mlx_path)
         return replace(
-            chosen, source=source, is_local=local, revision=revision or None, sha256=None
+            chosen,
+            source=source,
+            is_local=local,
+            revision=revision or None,
+            dtype="float32",
+            sha256=None,
         )
 
 
