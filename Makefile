@@ -29,7 +29,7 @@ SHAPED = $(shell grep -rl --include='*.py' --exclude-dir=backends '^from jaxtypi
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest readme report full clean
+.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest mlx on-mlx readme report full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -73,6 +73,13 @@ build/oldest.txt: constraints.txt .ci/oldest.txt
 	@mkdir -p build
 	@awk -F== 'NR == FNR { ours[$$1] = 1; print; next } !($$1 in ours)' .ci/oldest.txt constraints.txt > $@
 
+mlx: ## contracts, parity and tests of the MLX backend, in an environment of its own
+	$(MAKE) --no-print-directory on-mlx VENV=.venv-mlx EXTRAS=$(EXTRAS),mlx
+
+on-mlx: $(READY)
+	$(BIN)/pytest specs/contracts specs/calibration/test_*_parity.py specs/calibration/test_precision_tiers.py --backend mlx -m "not slow" $(ARGS)
+	$(BIN)/pytest tests/mlx -m "not slow" $(ARGS)
+
 readme: $(READY) ## rewrite what the first page quotes: its spec, and the output of a real run
 	@mkdir -p build
 	COLUMNS=100 $(BIN)/pytest specs -k llama --no-header > build/run.txt || { cat build/run.txt; exit 1; }
@@ -84,7 +91,7 @@ report: $(READY) ## make the example report anew: reports/example, from a run of
 	$(BIN)/interp report build/example --to reports/example/report.html
 	cp build/example/summary.md reports/example/summary.md
 
-full: test mutants slow oldest ## everything there is
+full: test mutants slow oldest mlx ## everything there is
 
 format: $(READY) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix

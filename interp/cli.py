@@ -16,15 +16,15 @@ from interp.merging import merge
 from interp.mutants.command import mutants
 from interp.prune import prune
 from interp.registry import (
+    BackendName,
     ModelSpec,
     Registry,
-    availability,
-    download,
     find_registry,
     load_registry,
     resolve,
 )
 from interp.report import report
+from interp.sources import availability, download
 
 app = typer.Typer(
     help="Findings about the inside of language models, as pytest specs.",
@@ -56,6 +56,7 @@ class Listed:
     tags: str
     family: str
     licence: str
+    mlx: str
 
 
 def main() -> None:
@@ -97,6 +98,9 @@ def models(
 @app.command()
 def fetch(
     model: Annotated[str, typer.Argument(help="An id of the registry, or org/name[@revision].")],
+    backend: Annotated[
+        BackendName | None, typer.Option(help="Its files for this backend, where it has others.")
+    ] = None,
 ) -> None:
     """Download a model into the local cache of huggingface_hub."""
     try:
@@ -104,7 +108,7 @@ def fetch(
     except InterpError as error:
         raise error.during(f"interp fetch {model}") from None
     for spec in specs:
-        _fetch(spec)
+        _fetch(spec.on(backend))
 
 
 def _fetch(spec: ModelSpec) -> None:
@@ -154,4 +158,5 @@ def _listed(spec: ModelSpec) -> Listed:
         ",".join(spec.tags),
         spec.family,
         spec.licence,
+        spec.mlx or spec.mlx_path,
     )

@@ -3,18 +3,29 @@
 import importlib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
+from interp.backends.installed import INSTALL, to_install
 from interp.backends.protocol import Backend
 from interp.backends.record import verified
 from interp.encoded import Encoded
 from interp.errors import DataError, InterpError, RequestError, closest
 from interp.prompts import PromptSet
-from interp.registry import ModelSpec, Registry, find_registry, load_registry, resolve
+from interp.registry import (
+    BackendName,
+    ModelSpec,
+    Registry,
+    find_registry,
+    load_registry,
+    resolve,
+)
 
 Depth = Literal["first", "middle", "last"]
 DEPTHS: tuple[Depth, ...] = ("first", "middle", "last")
-BACKENDS = {"torch": ("interp.backends.torch", "TorchBackend")}
+BACKENDS = {
+    "torch": ("interp.backends.torch", "TorchBackend"),
+    "mlx": ("interp.backends.mlx", "MlxBackend"),
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -110,18 +121,20 @@ def load(
 
     Args:
         source: a registry id, a hub name whose files are in the local cache, or a folder.
-        backend: "torch"; by default what the registry says.
+        backend: "torch" or "mlx"; by default what the registry says.
         dtype: "float32", "bfloat16", "float16" or "checkpoint"; by default what the registry says.
         device: "cpu", "cuda", "mps"; by default the first accelerator there is, else the CPU.
 
     Raises:
-        RequestError: no such model or backend.
+        RequestError: no such model or backend, or a backend that is not installed.
         DataError: the checkpoint is not whole, not what the registry pins, or fails the self-check.
         NonFiniteError: a weight is NaN or infinite.
     """
     try:
-        spec = source if isinstance(source, ModelSpec) else _named(source)
-        engine = _engine(backend or spec.backend)
+        asked = source if isinstance(source, ModelSpec) else _named(source)
+        _refuse_backend(backend or asked.backend)
+        spec = asked.on(cast("BackendName", backend or asked.backend))
+        engine = _engine(spec.backend)
         folder = _folder(spec)
         loaded = engine.load(
             folder,
@@ -134,6 +147,25 @@ def load(
     except InterpError as error:
         name = source if isinstance(source, str) else source.id
         raise error.during(f"load({name!r})") from None
+
+
+def on_other_engine(model: Model) -> Model:
+    """The very same files loaded by the other backend, to compare the two."""
+    return load(replace(model.spec, backend=_other(model), mlx="", mlx_path=""))
+
+
+def without_other_engine(model: Model) -> str:
+    """Why the other backend cannot load this model's files; empty where it can."""
+    if command := to_install(_other(model)):
+        return f"the {_other(model)} backend is not installed; {command}"
+    if model.backend.info.quantization:
+        return "packed weights are MLX's alone"
+    exact = model.backend.info.dtype == "float32"
+    return "" if exact else "only float32 is the same on two engines"
+
+
+def _other(model: Model) -> BackendName:
+    return "torch" if model.spec.backend == "mlx" else "mlx"
 
 
 def rounding(model: Model) -> float:
@@ -174,11 +206,19 @@ def _named(source: str) -> ModelSpec:
     return resolve(registry, [source])[0]
 
 
-def _engine(name: str) -> type[Backend]:
+def _refuse_backend(name: str) -> None:
     if name not in BACKENDS:
         raise RequestError("no such backend", received=repr(name), hint=closest(name, BACKENDS))
+
+
+def _engine(name: str) -> type[Backend]:
     module, cls = BACKENDS[name]
-    engine: type[Backend] = getattr(importlib.import_module(module), cls)
+    try:
+        engine: type[Backend] = getattr(importlib.import_module(module), cls)
+    except ImportError as error:
+        raise RequestError(
+            f"the {name} backend is not installed", received=error, hint=INSTALL[name]
+        ) from None
     return engine
 
 

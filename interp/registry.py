@@ -1,13 +1,12 @@
-"""The registry: which models there are, and which of them are whole on this machine.
+"""The registry: which models there are, and where the files of each of them are.
 
 A model is one entry of `fixtures/models.toml`. Nothing here loads a weight, imports torch or
-reaches the network.
+reaches the network; `interp.sources` says which of them are whole on this machine.
 """
 
-import json
 import re
 import tomllib
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from itertools import chain, count
@@ -21,10 +20,6 @@ DtypeName = Literal["float32", "bfloat16", "float16", "checkpoint"]
 
 SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
-TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
-MOST_NAMED: Final = 3
-WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
-FETCHED: Final = ("*.safetensors", "*.json", "*.jinja", "tokenizer*", "vocab.txt", "merges.txt")
 
 
 @dataclass(frozen=True)
@@ -43,10 +38,32 @@ class ModelSpec:
     family: str = ""
     licence: str = ""
     url: str = ""
+    mlx: str = ""  # org/name[@revision] of the same model's files for MLX, where it has others
+    mlx_path: str = ""  # or their folder
     listed: bool = True  # in a registry, so that its id is known to every command
+
+    def on(self, backend: BackendName | None) -> "ModelSpec":
+        """This model on a backend (its own, if None), with the files it has for that backend.
+
+        Files that MLX has of its own are computed in float32, which rounds no packed weight.
+        """
+        chosen = replace(self, backend=backend or self.backend)
+        if chosen.backend != "mlx" or not (self.mlx or self.mlx_path):
+            return chosen
+        name, _, revision = self.mlx.partition("@")
+        source, local = self.mlx_path or name, bool(self.mlx_path)
+        return replace(
+            chosen,
+            source=source,
+            is_local=local,
+            revision=revision or None,
+            dtype="float32",
+            sha256=None,
+        )
 
 
 # The keys of an entry; `id` is its name, and `listed` says that there is one.
+FOLDERS: Final = ("path", "mlx_path")
 KEYS: Final = ("path", "hub", *(field.name for field in fields(ModelSpec)[3:-1]))
 
 
@@ -56,15 +73,6 @@ class Registry:
 
     path: Path | None
     specs: Mapping[str, ModelSpec]
-
-
-@dataclass(frozen=True)
-class Availability:
-    """Whether every file of a model is here; if not, what is missing and how to get it."""
-
-    present: bool
-    reason: str = ""
-    fetch: str = ""
 
 
 def find_registry(start: Path) -> Path:
@@ -143,86 +151,8 @@ def words(registry: Registry) -> list[str]:
     return [*registry.specs, *sorted(tags)]
 
 
-def availability(spec: ModelSpec) -> Availability:
-    """Whether the configuration, a tokenizer and every weight file of a model are here."""
-    missing = _missing(_in_folder(Path(spec.source)) if spec.is_local else _in_cache(spec))
-    if not missing:
-        return Availability(present=True)
-    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-    reason = f"model {spec.id!r} ({_at(spec)}): not here: {', '.join(missing[:MOST_NAMED])}{more}"
-    fetch = "" if spec.is_local else f"interp fetch {spec.id if spec.listed else _at(spec)}"
-    return Availability(False, reason, fetch)
-
-
-def download(spec: ModelSpec, *, look_only: bool = False) -> list[tuple[str, int]]:
-    """Fetch a model's files from the hub into the local cache: their names and sizes in bytes.
-
-    Args:
-        spec: a model on the hub.
-        look_only: ask which files it would be, and fetch none.
-
-    Raises:
-        DataError: the hub does not answer, or does not give them.
-    """
-    from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415  rarely needed
-
-    try:
-        info = HfApi().model_info(spec.source, revision=spec.revision, files_metadata=True)
-        if not look_only:
-            snapshot_download(spec.source, revision=spec.revision, allow_patterns=list(FETCHED))
-    except Exception as error:  # noqa: BLE001  requests, httpx, hub and disk: each has its own
-        raise DataError(
-            "the files cannot be fetched",
-            asked=f"fetch {_at(spec)}",
-            received=f"{type(error).__name__}: {str(error).strip().splitlines()[0]}",
-            hint="check the network; if a licence is asked for, accept it and run: hf auth login",
-        ) from None
-    files = ((file.rfilename, file.size or 0) for file in info.siblings or [])
-    return [(name, size) for name, size in files if any(fnmatchcase(name, one) for one in FETCHED)]
-
-
-def _missing(get: Callable[[str], Path | None]) -> list[str]:
-    """Which parts of a model `get` does not find; a model split over shards needs each of them."""
-    missing = [] if get("config.json") else ["config.json"]
-    if not any(get(name) for name in TOKENIZERS):
-        missing.append("a tokenizer (tokenizer.json)")
-    if any(get(name) for name in WEIGHTS):
-        return missing
-    for name in WEIGHTS:
-        if index := get(f"{name}.index.json"):
-            return missing + [shard for shard in _shards(index) if not get(shard)]
-    return [*missing, f"weights ({WEIGHTS[0]})"]
-
-
-def _shards(index: Path) -> list[str]:
-    try:
-        table = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        return sorted({str(name) for name in table.values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return [f"a readable {index.name}"]
-
-
-def _in_folder(folder: Path) -> Callable[[str], Path | None]:
-    return lambda name: folder / name if (folder / name).is_file() else None
-
-
-def _in_cache(spec: ModelSpec) -> Callable[[str], Path | None]:
-    """File by file, for the hub's library calls a snapshot whole that lacks a shard."""
-    from huggingface_hub import constants  # noqa: PLC0415  not every session has hub models
-
-    folder = f"models--{spec.source.replace('/', '--')}"
-    if not (Path(constants.HF_HUB_CACHE) / folder).is_dir():
-        return lambda _: None
-    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  200 ms, often for nothing
-
-    def get(name: str) -> Path | None:
-        found = try_to_load_from_cache(spec.source, name, revision=spec.revision)
-        return Path(found) if isinstance(found, str) else None
-
-    return get
-
-
-def _at(spec: ModelSpec) -> str:
+def at(spec: ModelSpec) -> str:
+    """Where a model's files are, as a user names it: a folder, or org/name[@revision]."""
     pinned = spec.revision not in (None, "main")
     return f"{spec.source}@{spec.revision}" if pinned else spec.source
 
@@ -246,10 +176,14 @@ def _spec_of(name: str, table: object, folder: Path) -> ModelSpec:
             f"unknown key {key!r}", expected=", ".join(KEYS), hint=closest(key, KEYS, most=1)
         )
     _refuse_values(table)
-    local = "path" in table
-    source = str((folder / table["path"]).resolve()) if local else str(table["hub"])
-    about: dict[str, Any] = {k: v for k, v in table.items() if k not in {"path", "hub", "tags"}}
-    return ModelSpec(name, source, local, tags=tuple(table.get("tags", ())), **about)
+    about: dict[str, Any] = {
+        key: str((folder / value).resolve()) if key in FOLDERS else value
+        for key, value in table.items()
+    }
+    local = "path" in about
+    source = str(about.pop("path") if local else about.pop("hub"))
+    tags = tuple(about.pop("tags", ()))
+    return ModelSpec(name, source, local, tags=tags, **about)
 
 
 def _refuse_values(table: Mapping[str, Any]) -> None:
@@ -258,8 +192,11 @@ def _refuse_values(table: Mapping[str, Any]) -> None:
     for key in set(table) - {"tags"}:
         if not isinstance(table[key], str):
             raise DataError(f"`{key}` is a string", received=repr(table[key]))
-    if "hub" in table and not HUB_NAME.fullmatch(table["hub"]):
-        raise DataError("`hub` is org/name", received=repr(table["hub"]))
+    if "mlx" in table and "mlx_path" in table:
+        raise DataError("an entry has either `mlx` or `mlx_path`", received="both")
+    for key in ("hub", "mlx"):
+        if key in table and not HUB_NAME.fullmatch(table[key]):
+            raise DataError(f"`{key}` is org/name", received=repr(table[key]))
     tags = table.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise DataError("`tags` is a list of strings", received=repr(tags))

@@ -28,8 +28,8 @@ def write(model: Model, encoded: Encoded, edit: Edit) -> Write:
     if edit.fingerprint and edit.fingerprint != model.fingerprint:
         raise RequestError(
             "this direction was found on another model",
-            expected=model.fingerprint[:12],
-            received=edit.fingerprint[:12],
+            expected=_short(model.fingerprint),
+            received=_short(edit.fingerprint),
             where=str(edit),
             hint="find the direction again on this model",
         )
@@ -42,6 +42,12 @@ def write(model: Model, encoded: Encoded, edit: Edit) -> Write:
         alpha = alpha * _median_norm(model, encoded, edit)
     value = _known_where_used(edit, mask, len(feature(model, edit.site)))
     return Write(edit.site, OPS[edit.verb], value, alpha, mask, generated, edit.heads)
+
+
+def _short(fingerprint: str) -> str:
+    """The beginning of a hash, and the quantisation where there is one."""
+    digest, plus, quantization = fingerprint.partition("+")
+    return f"{digest[:12]}{plus}{quantization}"
 
 
 def feature(model: Model, site: Site) -> tuple[int, ...]:

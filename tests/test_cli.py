@@ -96,6 +96,15 @@ def test_what_will_be_fetched_is_told_before_it_is(monkeypatch):
     assert "not here" in result.stdout.splitlines()[1]
 
 
+def test_files_for_another_backend_are_fetched_by_its_name(monkeypatch, project):
+    registry, asked = project / "fixtures" / "models.toml", []
+    registry.write_text("[both]\nhub = 'org/both'\nmlx = 'mlx-community/both-4bit'\n")
+    monkeypatch.setattr(cli, "download", lambda spec, **_: asked.append(spec.source) or [])
+    run("fetch", "both", "--backend", "mlx")
+    run("fetch", "both")
+    assert asked == ["mlx-community/both-4bit"] * 2 + ["org/both"] * 2
+
+
 def test_a_folder_that_is_not_whole_is_not_looked_for_on_the_hub(project):
     (project / "fixtures" / "weights" / "llama-a" / "config.json").unlink()
     result = run("fetch", "llama-a")

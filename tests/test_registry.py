@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from interp.errors import DataError, RequestError
-from interp.registry import Registry, availability, find_registry, load_registry, resolve
+from interp.registry import Registry, find_registry, load_registry, resolve
+from interp.sources import availability
 
 TWO = """
 [llama-a]
@@ -72,6 +73,8 @@ def test_an_entry_is_read_with_its_folder_beside_the_file(registry, tmp_path):
         ("[a]\npath = 'x'\nbackend = 'jax'", "unknown backend"),
         ("[a]\npath = 'x'\ndtype = 'int4'", "unknown dtype"),
         ("[a]\nhub = 'no-organisation'", "`hub` is org/name"),
+        ("[a]\npath = 'x'\nmlx = 'no-organisation'", "`mlx` is org/name"),
+        ("[a]\npath = 'x'\nmlx = 'o/n'\nmlx_path = 'y'", "an entry has either `mlx` or `mlx_path`"),
         ("['a b']\npath = 'x'", "an id is made of letters"),
         ("['../a']\npath = 'x'", "an id is made of letters"),
         ("[llama]\npath = 'x'\n[LLaMA]\npath = 'y'", "two ids differ in case only"),
@@ -88,6 +91,24 @@ def test_an_entry_that_is_not_what_it_must_be_is_refused_by_name(tmp_path, entry
         load_registry(path)
     assert rule in refused.value.complaint.rule
     assert refused.value.complaint.where == str(path)
+
+
+def test_an_entry_knows_both_sources_of_one_model(registry):
+    registry.path.write_text("[a]\nhub = 'o/a'\nsha256 = 'x'\nmlx = 'mlx-community/a@r1'\n")
+    spec = load_registry(registry.path).specs["a"]
+    assert spec.on("torch") == spec.on(None) == spec
+    there = spec.on("mlx")
+    assert (there.source, there.revision, there.is_local) == ("mlx-community/a", "r1", False)
+    assert (there.backend, there.sha256) == ("mlx", None)  # other files have another hash
+    assert there.on("mlx") == there
+    assert availability(there).fetch == "interp fetch a --backend mlx"
+
+
+def test_a_folder_for_mlx_lies_beside_the_file(registry, tmp_path):
+    registry.path.write_text("[a]\npath = 'x'\nmlx_path = 'y'\n[b]\npath = 'x'\n")
+    specs = load_registry(registry.path).specs
+    assert specs["a"].on("mlx").source == str(tmp_path / "fixtures" / "y")
+    assert specs["b"].on("mlx").source == specs["b"].source
 
 
 def test_the_nearest_registry_above_is_found(registry, tmp_path):

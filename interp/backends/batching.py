@@ -1,12 +1,13 @@
 """Rows into batches and back, the same for every engine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool
 
-from interp.backends.protocol import Write
+from interp.backends.protocol import Decoded, Fired, Write
+from interp.backends.taps import merged
 from interp.errors import RequestError
 from interp.sites import PER_HEAD
 
@@ -33,6 +34,34 @@ def by_length(ids: Sequence[Sequence[int]]) -> list[list[int]]:
     for row, tokens in enumerate(ids):
         groups.setdefault(len(tokens), []).append(row)
     return list(groups.values())
+
+
+def decoded_by_length(
+    ids: Sequence[Sequence[int]],
+    writes: Sequence[Write],
+    decode: Callable[[Sequence[Sequence[int]], Sequence[Write]], Decoded],
+) -> Decoded:
+    """Rows of one length decoded together, so that no row sees padding, and put in order again.
+
+    Args:
+        ids: the rows.
+        writes: the edits, for all rows.
+        decode: decodes rows of one length, with the part of the edits that concerns them.
+    """
+    new: dict[int, tuple[int, ...]] = {}
+    passes = [0] * len(ids)
+    fired: list[list[Fired]] = [[] for _ in writes]
+    for rows in by_length(ids):
+        batch = [ids[row] for row in rows]
+        decoded = decode(batch, [for_rows(write, rows, len(batch[0])) for write in writes])
+        new.update(zip(rows, decoded.new_ids, strict=True))
+        for row, count in zip(rows, decoded.passes, strict=True):
+            passes[row] = count
+        for parts, one in zip(fired, decoded.fired, strict=True):
+            parts.append(one)
+    return Decoded(
+        tuple(new[row] for row in range(len(ids))), tuple(passes), tuple(map(merged, fired))
+    )
 
 
 def for_rows(write: Write, rows: Sequence[int], length: int) -> Write:

@@ -18,9 +18,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.backends.available import refuse_unavailable
-from interp.backends.batching import by_length, for_rows, real_positions, until
-from interp.backends.protocol import Decoded, Fired, Forward, LogitsAt, ModelInfo, Write
-from interp.backends.taps import Taps, blank, finite, merged
+from interp.backends.batching import decoded_by_length, real_positions, until
+from interp.backends.protocol import Decoded, Forward, LogitsAt, ModelInfo, Write
+from interp.backends.taps import Taps, blank, finite
 from interp.backends.tokenizer import Tokenizer
 from interp.backends.torch_hooks import Hooked, refuse_training
 from interp.backends.torch_loading import describe, load_model
@@ -103,21 +103,11 @@ class TorchBackend:
         self, ids: Sequence[Sequence[int]], writes: Sequence[Write] = (), *, max_new_tokens: int
     ) -> Decoded:
         """Greedy decoding; rows of one length go together, so that no row sees padding."""
-        new: dict[int, tuple[int, ...]] = {}
-        passes = [0] * len(ids)
-        fired: list[list[Fired]] = [[] for _ in writes]
-        for rows in by_length(ids):
-            batch = [ids[row] for row in rows]
-            own = [for_rows(write, rows, len(batch[0])) for write in writes]
-            decoded = self._generate_even(batch, own, max_new_tokens)
-            new.update(zip(rows, decoded.new_ids, strict=True))
-            for row, count in zip(rows, decoded.passes, strict=True):
-                passes[row] = count
-            for parts, one in zip(fired, decoded.fired, strict=True):
-                parts.append(one)
-        return Decoded(
-            tuple(new[row] for row in range(len(ids))), tuple(passes), tuple(map(merged, fired))
-        )
+
+        def decode(batch: Sequence[Sequence[int]], own: Sequence[Write]) -> Decoded:
+            return self._generate_even(batch, own, max_new_tokens)
+
+        return decoded_by_length(ids, writes, decode)
 
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
         """The model's own forward with every layer skipped: norm, head, softcap and scaling."""

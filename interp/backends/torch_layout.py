@@ -13,6 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from interp.backends.between import Between
 from interp.errors import DataError
 from interp.sites import SiteName
 
@@ -66,29 +67,6 @@ class Block:
             "resid_post": self.layer,
         }
         return writers[name]
-
-
-class Between:
-    """The residual stream between attention and MLP, which no module of its own produces.
-
-    It is what entered the layer plus what attention adds; setting it moves what attention adds by
-    the same amount, so that an unchanged value leaves the model bit for bit as it was.
-    """
-
-    def __init__(self, tap: Tap) -> None:
-        """Remember what wants to see the value."""
-        self._tap = tap
-        self._entered: Tensor
-
-    def before(self, entered: Tensor) -> Tensor:
-        """Called with the layer's input."""
-        self._entered = entered
-        return entered
-
-    def added(self, added: Tensor) -> Tensor:
-        """Called with what attention adds."""
-        middle = self._entered + added
-        return added + (self._tap(middle) - middle)
 
 
 def decoder_of(model: Any) -> nn.Module:

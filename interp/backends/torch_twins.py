@@ -38,7 +38,8 @@ SIZES = {
     "head_dim": 8,
     "max_position_embeddings": 64,
 }
-GPT2_SIZES = {"n_embd": 32, "n_layer": 4, "n_head": 4, "n_inner": 48, "n_positions": 64}
+# mlx-lm has no other n_inner than 4 times the width
+GPT2_SIZES = {"n_embd": 32, "n_layer": 4, "n_head": 4, "n_inner": 128, "n_positions": 64}
 
 
 @cache

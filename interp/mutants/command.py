@@ -37,8 +37,8 @@ def mutants(
     began = time.monotonic()
     rows = scored(picked, also=also or (), families=family or (), jobs=jobs)
     show(rows, as_json=as_json)
-    killed = sum(bool(row.killed_by) for row in rows)
+    killed, tried = (sum(bool(row.killed_by) for row in rows), sum(row.tried for row in rows))
     minutes, rest = divmod(round(time.monotonic() - began), 60)
-    score = f"kill score {killed} of {len(rows)} in {minutes}m{rest:02d}s"
+    score = f"kill score {killed} of {tried} in {minutes}m{rest:02d}s"
     typer.echo(score, err=as_json)
-    raise typer.Exit(0 if killed == len(rows) else 1)
+    raise typer.Exit(0 if killed == tried else 1)

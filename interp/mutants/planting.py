@@ -16,11 +16,15 @@ Change = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Mutant:
-    """One known bug; `origin` says in one line where it was met, `plant` is in force in a with."""
+    """One known bug; `origin` says in one line where it was met, `plant` is in force in a with.
+
+    `needs` names the backend without which there is nothing to plant it in.
+    """
 
     name: str
     origin: str
     plant: Plant
+    needs: str = ""
 
 
 def replaced(target: str, change: Change) -> Plant:

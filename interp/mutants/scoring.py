@@ -10,6 +10,7 @@ from typing import Final
 
 import typer
 
+from interp.backends.installed import to_install
 from interp.mutants.planting import Mutant
 from interp.mutants.project import TWINS, write_project
 from interp.mutants.running import Bench, Trial, prepare, trials
@@ -37,8 +38,9 @@ def scored(
         prepare()
         bench = Bench(write_project(Path(folder), tuple(families) or TWINS), tuple(also))
         known = _controlled(bench)
-        ended = _told(trials(known, list(mutants), jobs=jobs), len(mutants))
-    rows = [_row(mutant, ended[name]) for name, mutant in mutants.items()]
+        tried = [name for name, one in mutants.items() if not to_install(one.needs)]
+        ended = _told(trials(known, tried, jobs=jobs), len(tried))
+    rows = [_row(mutant, ended.get(name)) for name, mutant in mutants.items()]
     return sorted(rows, key=lambda row: bool(row.killed_by))
 
 
@@ -73,7 +75,10 @@ def _told(ended: Iterable[Trial], n: int) -> dict[str, Trial]:
     return done
 
 
-def _row(mutant: Mutant, trial: Trial) -> Row:
+def _row(mutant: Mutant, trial: Trial | None) -> Row:
+    if trial is None:
+        why = f"not tried: the {mutant.needs} backend is not installed; {to_install(mutant.needs)}"
+        return Row(mutant.name, mutant.origin, "", why, tried=False)
     outcome = trial.outcome
     took = round(trial.seconds, 1)
     if outcome.kind in ("killed", "timeout"):

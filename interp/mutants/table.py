@@ -23,6 +23,7 @@ class Row:
     killed_by: str = ""
     reason: str = ""
     seconds: float = 0.0
+    tried: bool = True
 
 
 def show(rows: Sequence[Row], *, as_json: bool) -> None:
@@ -34,7 +35,7 @@ def show(rows: Sequence[Row], *, as_json: bool) -> None:
     for row in rows:
         from_where = f"{clip(row.origin, ORIGIN_WIDTH):<{min(origin, ORIGIN_WIDTH)}}"
         line = f"{row.name:<{name}}  {from_where}  {_short(row.killed_by) or row.reason}"
-        red = None if row.killed_by or not row.reason else "red"
+        red = None if row.killed_by or not row.reason or not row.tried else "red"
         typer.secho(clip(line.rstrip(), width()), fg=red)
 
 

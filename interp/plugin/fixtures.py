@@ -19,9 +19,9 @@ from interp.plugin.setting import SETTING
 from interp.plugin.source import spec_hash
 from interp.plugin.vary import spec_for, varied
 from interp.plugin.watched import ledger_of, prompts_of
-from interp.registry import availability, download
 from interp.reports.noise import find_noise
 from interp.reports.values import Scalar, Value, reading, scalar, tolerance_of
+from interp.sources import availability, download
 
 T = TypeVar("T")
 

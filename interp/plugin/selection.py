@@ -1,21 +1,23 @@
 """Which models a session runs on, decided once, before anything is collected."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 
+from interp.backends.installed import INSTALL, to_install
 from interp.errors import RequestError, closest
 from interp.plugin.options import Options
 from interp.registry import (
-    Availability,
     ModelSpec,
     Registry,
-    availability,
     load_registry,
     named,
     resolve,
     stands_for,
     words,
 )
+from interp.sources import Availability, availability
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,11 @@ class Candidate:
     def reason(self) -> str:
         """Why it cannot be loaded, with the command that helps."""
         return f"{self.here.reason}; {self.here.fetch}" if self.here.fetch else self.here.reason
+
+    @property
+    def lacks_engine(self) -> bool:
+        """Whether it is only the backend that is not here."""
+        return self.here.fetch in INSTALL.values()
 
 
 @dataclass(frozen=True)
@@ -73,8 +80,10 @@ def select(options: Options) -> Selection:
     registry = load_registry(options.registry) if there else Registry(None, {})
     if not options.models:
         found = [_candidate(spec, options) for spec in registry.specs.values()]
-        here = tuple(one for one in found if one.here.present)
-        return Selection(registry, here, tuple(one for one in found if not one.here.present))
+        chosen = [one.here.present or (one.lacks_engine and bool(options.backend)) for one in found]
+        return Selection(
+            registry, tuple(compress(found, chosen)), tuple(compress(found, map(not_, chosen)))
+        )
     try:
         asked = resolve(registry, options.models)
     except RequestError as error:
@@ -83,8 +92,11 @@ def select(options: Options) -> Selection:
 
 
 def _candidate(spec: ModelSpec, options: Options) -> Candidate:
-    wanted = replace(spec, backend=options.backend or spec.backend)
+    wanted = spec.on(options.backend)
     here = availability(wanted)
     if options.models and options.allow_download and not wanted.is_local:
         here = Availability(present=True)
+    command = to_install(wanted.backend) if here.present and wanted.backend != "torch" else ""
+    if command:
+        here = Availability(False, f"the {wanted.backend} backend is not installed", command)
     return Candidate(wanted, here)

@@ -150,3 +150,14 @@ def test_the_registry_can_be_elsewhere(project):
     (project.path / "fixtures" / "models.toml").rename(project.path / "fixtures" / "mine.toml")
     project.write("pytest.ini", "[pytest]\ninterp_models = fixtures/mine.toml\n")
     project.run().assert_outcomes(passed=1)
+
+
+def test_a_backend_that_is_not_installed_is_a_skip_with_the_command(project, monkeypatch):
+    project.models("llama-a").spec(ASKS)
+    command = "pip install 'interp-specs[mlx]'"
+    monkeypatch.setattr("interp.plugin.selection.to_install", lambda _: command)
+    for named in ([], ["--model", "llama-a"]):
+        result = project.run("--backend", "mlx", "-rs", *named)
+        result.assert_outcomes(skipped=1)
+        assert f"the mlx backend is not installed; {command}" in result.stdout.str()
+    project.run("--backend", "torch").assert_outcomes(passed=1)

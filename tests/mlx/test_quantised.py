@@ -1,0 +1,139 @@
+"""Packed weights: every site is verified, contracts hold, and directions know their packing."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from interp import contrast, load, relative_error, resid_post, run, steer
+from interp.backends.torch_twins import write_twin
+from interp.errors import DataError, RequestError
+from interp.prompts import as_prompt_set
+from interp.reports.record import read_run
+
+WITHOUT = "the mlx backend is not installed; pip install 'interp-specs[mlx]'"
+mx = pytest.importorskip("mlx.core", reason=WITHOUT)
+convert = pytest.importorskip("mlx_lm", reason=WITHOUT).convert
+
+SHIPPED = "fixtures/checkpoints/llama-world"
+TEXTS = ["The capital of France is", "hot -> cold , big"]
+WIDE = {
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "head_dim": 32,
+    "rope_parameters": {"rope_theta": 5e5},
+}
+PACKED = [(bits, group) for bits in (4, 8) for group in (32, 64, 128)]
+packings = pytest.mark.parametrize(("bits", "group"), PACKED)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, pytestconfig):
+    """A tiny Llama, wide enough for groups of 128, with words that the prompt sets are made of."""
+    words = AutoTokenizer.from_pretrained(pytestconfig.rootpath / SHIPPED)
+    return write_twin("llama", tmp_path_factory.mktemp("whole") / "llama", WIDE, words=words)
+
+
+@pytest.fixture(scope="module")
+def packed(whole, tmp_path_factory):
+    """The same model as mlx-lm packs it."""
+    made = tmp_path_factory.mktemp("packed")
+
+    @cache
+    def folder(bits, group, dtype=None):
+        where = made / f"llama-{bits}bit-g{group}-{dtype or 'float32'}"
+        how = {"q_bits": bits, "q_group_size": group, "dtype": dtype}
+        convert(str(whole), str(where), quantize=True, **how)
+        return where
+
+    return folder
+
+
+@packings
+def test_every_site_of_a_packed_model_is_verified(packed, on_mlx, bits, group):
+    model = on_mlx(packed(bits, group))
+    assert set(model.backend.info.refused) == {"pattern"}
+    assert model.backend.info.quantization == f"{bits}bit-g{group}"
+    assert model.fingerprint.endswith(f"+{bits}bit-g{group}")
+
+
+@packings
+def test_torch_says_the_same_of_the_weights_unpacked(packed, on_mlx, tmp_path, bits, group):
+    folder = packed(bits, group)
+    convert(str(folder), str(tmp_path / "unpacked"), dequantize=True)
+    theirs = run(load(str(tmp_path / "unpacked"), backend="torch"), TEXTS).logits
+    assert relative_error(run(on_mlx(folder), TEXTS).logits, theirs) < 2e-5
+
+
+def test_fewer_bits_are_further_from_the_whole_model(whole, packed, on_mlx):
+    there = run(on_mlx(whole), TEXTS).logits
+    four, eight = (run(on_mlx(packed(bits, 64)), TEXTS).logits for bits in (4, 8))
+    assert relative_error(four, there) > 4 * relative_error(eight, there) > 0
+
+
+@pytest.mark.slow
+def test_activations_have_the_dtype_that_is_asked_for(packed, on_mlx):
+    """MLX's CPU kernel sums packed products in bfloat16, so that some sites may be refused."""
+    folder = packed(4, 64, "bfloat16")
+    assert on_mlx(folder).backend.info.dtype == "float32"
+    model = on_mlx(folder, dtype="checkpoint")
+    assert model.backend.info.dtype == "bfloat16"
+    assert set(model.backend.info.refused) <= {"pattern", "head_out", "resid_mid"}
+
+
+@packings
+def test_the_output_projection_is_read_unpacked(packed, on_mlx, bits, group):
+    model = on_mlx(packed(bits, group))
+    module = model.backend._hooked.blocks[1].out_proj
+    given = np.random.default_rng(0).normal(size=(5, 4, 32)).astype(np.float32)
+    theirs = np.array(module(mx.array(given.reshape(5, -1))))
+    ours = np.einsum("bhe,hed->bd", given, model.backend.head_weights(1))
+    assert relative_error(ours, theirs) < 1e-5
+
+
+def test_a_direction_of_another_packing_is_refused(packed, on_mlx):
+    four, eight = (on_mlx(packed(bits, 64)) for bits in (4, 8))
+    kinds = [as_prompt_set([text]) for text in TEXTS]
+    found = contrast(four, *kinds, site=resid_post(1)).direction
+    assert run(four, TEXTS, steer(found.site, found)).ledger[0].fired
+    with pytest.raises(RequestError, match="another model") as told:
+        run(eight, TEXTS, steer(found.site, found))
+    assert "+4bit-g64" in str(told.value)
+    assert "+8bit-g64" in str(told.value)
+
+
+def test_the_same_weights_packed_otherwise_are_another_model(packed, on_mlx):
+    model = on_mlx(packed(4, 64))
+    other = replace(model.backend.info, quantization="4bit-g128")
+    mine = model.fingerprint
+    model.backend.info = other
+    assert model.fingerprint != mine
+
+
+def test_torch_says_that_it_cannot_read_them(packed):
+    with pytest.raises(DataError, match="failed"):
+        load(str(packed(4, 64)), backend="torch")
+
+
+@pytest.mark.parametrize(
+    ("bits", "group"),
+    [pytest.param(*one, marks=() if one == (4, 64) else pytest.mark.slow) for one in PACKED],
+)
+def test_the_contracts_hold(packed, tmp_path, pytestconfig, bits, group):
+    command = [sys.executable, "-m", "pytest", "specs/contracts", "-q", "-p", "no:cacheprovider"]
+    command += ["--backend", "mlx", "--model", str(packed(bits, group))]
+    done = subprocess.run(
+        [*command, "--run-dir", str(tmp_path / "run")],
+        cwd=pytestconfig.rootpath,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    ends = [end for end in read_run(tmp_path / "run").ends if end.case.model]
+    bad = {end.case.nodeid for end in ends if end.verdict not in {"holds", "skipped"}}
+    assert bad == set(), done.stdout
+    assert sum(end.verdict == "holds" for end in ends) > 50
