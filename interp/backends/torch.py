@@ -25,6 +25,7 @@ from interp.backends.tokenizer import Tokenizer
 from interp.backends.torch_hooks import Hooked, refuse_training
 from interp.backends.torch_loading import describe, load_model
 from interp.backends.torch_reference import TorchReference
+from interp.backends.torch_sharing import TorchSharing
 from interp.errors import RequestError
 from interp.sites import Site, SiteName
 
@@ -122,16 +123,22 @@ class TorchBackend:
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
         """The model's own forward with every layer skipped: norm, head, softcap and scaling."""
         self._refuse_unfit()
-        value = self._arrays.constant(hidden)[None].to(self._model.dtype)
+        value = self._arrays.constant(hidden)[:, None].to(self._model.dtype)
         ids = torch.zeros(value.shape[:2], dtype=torch.long, device=self._model.device)
         with self._hooked.head_only(value):
-            return self._arrays.numpy(self._model(input_ids=ids, use_cache=False).logits[0])
+            return self._arrays.numpy(self._model(input_ids=ids, use_cache=False).logits[:, 0])
 
     @property
     def reference(self) -> TorchReference:
         """The model as transformers itself runs it."""
         self._refuse_unfit()
         return TorchReference(self._model)
+
+    @property
+    def sharing(self) -> TorchSharing:
+        """The steps of a planned sweep on this model."""
+        self._refuse_unfit()
+        return TorchSharing(self._hooked, self.info)
 
     def head_weights(self, layer: int) -> Float[np.ndarray, "head d_head d_model"]:
         """The output projection of attention as [head, d_head, d_model]."""

@@ -32,12 +32,18 @@ class Hooked:
     """
 
     def __init__(self, model: Any) -> None:
-        decoder = decoder_of(model)
         self.model = model
-        self.blocks = blocks(decoder)
-        self.norm = child(decoder, FINAL_NORM)
+        self.decoder = decoder_of(model)
+        self.blocks = blocks(self.decoder)
+        self.norm = child(self.decoder, FINAL_NORM)
         self._lock = threading.RLock()
         self._returns_tuple = self._probe()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The model for oneself, without gradients."""
+        with self._lock, torch.no_grad():
+            yield
 
     @contextmanager
     def tapped(self, taps: Taps, heads: Mapping[SiteName, int]) -> Iterator[None]:

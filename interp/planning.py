@@ -1,0 +1,274 @@
+"""What a sweep has to compute: which variants are one, where each leaves its prompt, in what order.
+
+A write at layer l and position p changes layers from l on at positions from p on, its cone. Every
+cell (a variant on a prompt) is therefore its prompt's own pass, the trunk, up to its first written
+layer and position. The order is a function of the grid alone, whatever else runs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int
+
+from interp.backends.protocol import Op, Write
+from interp.backends.sharing import Stroke, TrunkPlan, Wave, stream_layer
+from interp.edits import Edit
+from interp.sites import PER_HEAD, Site
+
+INSIDE = frozenset({"resid_mid", "q", "k", "v", "z", "attn_out", "mlp_out"})
+Variant = tuple[Edit, ...]
+StrokeKey = tuple[Site, int, Op, int]  # heads of one count, and writes of one turn, go together
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Cells that are computed together: (variant, prompt) by number, their own positions alike."""
+
+    variant: Int[np.ndarray, " row"]
+    prompt: Int[np.ndarray, " row"]
+    width: int
+
+    def halves(self) -> tuple["Batch", "Batch"]:
+        """The same cells in two batches."""
+        cut = len(self.variant) // 2
+        return (
+            Batch(self.variant[:cut], self.prompt[:cut], self.width),
+            Batch(self.variant[cut:], self.prompt[cut:], self.width),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Every cell of a grid of distinct variants, resolved for one batch of prompts.
+
+    `writes` has them in the order in which a pass meets them, each with its place in the variant.
+    `width` says how many last positions of its prompt a cell computes itself, `joins` from which
+    layer on; a width of 0 is the prompt as it is.
+    """
+
+    n_layers: int
+    lengths: Int[np.ndarray, " batch"]
+    writes: tuple[tuple[tuple[int, Write], ...], ...]
+    width: Int[np.ndarray, "variant batch"]
+    joins: Int[np.ndarray, "variant batch"]
+
+    @cached_property
+    def accounts(self) -> Int[np.ndarray, " variant"]:
+        """The number of the first account of each variant; one account an edit."""
+        return np.cumsum([0, *(len(parts) for parts in self.writes)])
+
+    @property
+    def cone(self) -> int:
+        """The layer-tokens of all cones."""
+        return int((self.width * (self.n_layers - self.joins)).sum())
+
+    @property
+    def once(self) -> int:
+        """The layer-tokens of the prompts, each once."""
+        return int(self.lengths.sum()) * self.n_layers
+
+    @property
+    def pays(self) -> bool:
+        """Whether sharing takes less than running every variant over the prompts."""
+        return self.once + self.cone < len(self.writes) * self.once
+
+
+def distinct(variants: Sequence[Variant]) -> tuple[list[Variant], Int[np.ndarray, " variant"]]:
+    """The variants that differ, and for each variant which of them it is."""
+    known: dict[tuple[object, ...], list[int]] = {}
+    first: list[Variant] = []
+    which = []
+    for variant in variants:
+        alike = known.setdefault(tuple(map(_look, variant)), [])
+        same = next((n for n in alike if _equal(first[n], variant)), len(first))
+        if same == len(first):
+            first.append(variant)
+            alike.append(same)
+        which.append(same)
+    return first, np.array(which)
+
+
+def plannable(writes: Sequence[Write], n_layers: int) -> bool:
+    """Whether a wave can apply these writes."""
+    return all(
+        write.site.name in INSIDE or stream_layer(write.site, n_layers) is not None
+        for write in writes
+    )
+
+
+def cells(
+    lengths: Sequence[int], variants: Sequence[Sequence[Write]], n_layers: int
+) -> Cells:
+    """Where every variant leaves every prompt."""
+    counted = np.array(lengths)
+    width = np.zeros((len(variants), len(counted)), dtype=np.int64)
+    joins = np.full(width.shape, n_layers, dtype=np.int64)
+    for number, writes in enumerate(variants):
+        for write in writes:
+            touched = write.mask.any(axis=1)
+            own = np.where(touched, counted - write.mask.argmax(axis=1), 0)
+            layer = _entered(write.site, n_layers)
+            np.maximum(width[number], own, out=width[number])
+            joins[number] = np.where(touched, np.minimum(joins[number], layer), joins[number])
+    ordered = tuple(_in_order(writes, n_layers) for writes in variants)
+    return Cells(n_layers, counted, ordered, width, joins)
+
+
+def trunks(grid: Cells, tokens: int) -> list[Int[np.ndarray, " prompt"]]:
+    """The prompts in chunks of so many tokens at most, padding counted, those of one length near.
+
+    Args:
+        grid: all cells.
+        tokens: how many tokens a trunk may have; a longer prompt is one by itself.
+    """
+    chunks: list[list[int]] = []
+    for prompt in np.argsort(grid.lengths, kind="stable").tolist():
+        if chunks and (len(chunks[-1]) + 1) * int(grid.lengths[prompt]) <= tokens:
+            chunks[-1].append(prompt)
+        else:
+            chunks.append([prompt])
+    return [np.array(sorted(chunk)) for chunk in chunks]
+
+
+def trunk_plan(
+    grid: Cells, chunk: Int[np.ndarray, " prompt"], ids: Sequence[Sequence[int]]
+) -> TrunkPlan:
+    """What the trunk of these prompts must keep."""
+    widest = grid.width[:, chunk].max(axis=0, initial=0)
+    leaving = np.unique(grid.joins[:, chunk][grid.width[:, chunk] > 0])
+    first = grid.lengths[chunk] - np.maximum(widest, 1)
+    return TrunkPlan([ids[p] for p in chunk], first, frozenset(leaving.tolist()))
+
+
+def batches(grid: Cells, chunk: Int[np.ndarray, " prompt"], tokens: int) -> Iterator[Batch]:
+    """The cells of these prompts that leave their trunk, those of one width together.
+
+    Those that join late go together too, so that their layers are walked once.
+    """
+    variant, column = np.nonzero(grid.width[:, chunk])
+    prompt = chunk[column]
+    width = grid.width[variant, prompt]
+    order = np.lexsort((prompt, variant, grid.joins[variant, prompt], width))
+    for own in np.unique(width).tolist():
+        alike = order[width[order] == own]
+        size = max(tokens // own, 1)
+        for start in range(0, len(alike), size):
+            part = alike[start : start + size]
+            yield Batch(variant[part], prompt[part], own)
+
+
+def wave(grid: Cells, batch: Batch, chunk: Int[np.ndarray, " prompt"]) -> Wave:
+    """The cells of a batch as rows of a wave over the trunk of a chunk."""
+    parts: dict[StrokeKey, list[Stroke]] = {}
+    for number in np.unique(batch.variant).tolist():
+        rows = np.flatnonzero(batch.variant == number)
+        turns: dict[Site, int] = {}
+        for place, write in grid.writes[number]:
+            site = _target(write.site, grid.n_layers)
+            turn = turns[site] = turns.get(site, -1) + 1
+            heads = 0 if write.heads is None else len(write.heads)
+            stroke = _stroke(grid, batch, rows, write, int(grid.accounts[number]) + place)
+            parts.setdefault((site, turn, write.op, heads), []).append(stroke)
+    strokes = [_joined(site, found) for (site, *_), found in sorted(parts.items(), key=_turn)]
+    single = np.array([len(parts) == 1 for parts in grid.writes])
+    joins = grid.joins[batch.variant, batch.prompt]
+    stream = np.array([_streams(writes, grid.n_layers) for writes in grid.writes])
+    return Wave(
+        np.searchsorted(chunk, batch.prompt),
+        joins,
+        (single & stream)[batch.variant],
+        batch.width,
+        tuple(strokes),
+    )
+
+
+def _look(edit: Edit) -> tuple[object, ...]:
+    """What edits that are equal have in common, at little cost."""
+    dose = np.asarray(edit.alpha, np.float32).tobytes()
+    some = edit.vector.reshape(-1)[:: max(edit.vector.size // 16, 1)].tobytes()
+    named = (edit.verb, edit.site, edit.at, edit.rows, edit.phase, edit.heads, edit.unit)
+    return (*named, edit.fingerprint, dose, edit.vector.shape, some)
+
+
+def _equal(one: Variant, other: Variant) -> bool:
+    pairs = zip(one, other, strict=True)
+    return all(np.array_equal(a.vector, b.vector, equal_nan=True) for a, b in pairs)
+
+
+def _entered(site: Site, n_layers: int) -> int:
+    """The first layer that a write at a site changes."""
+    layer = stream_layer(site, n_layers)
+    return (site.layer or 0) if layer is None else layer
+
+
+def _target(site: Site, n_layers: int) -> Site:
+    """The site as a wave knows it: what lies between two layers is the input of the second."""
+    layer = stream_layer(site, n_layers)
+    return site if layer is None else Site("resid_pre", layer)
+
+
+def _in_order(writes: Sequence[Write], n_layers: int) -> tuple[tuple[int, Write], ...]:
+    """The writes as a pass meets them: an output before the input that it becomes."""
+    return tuple(
+        sorted(
+            enumerate(writes),
+            key=lambda item: (
+                _entered(item[1].site, n_layers),
+                item[1].site.name == "resid_pre",
+            ),
+        )
+    )
+
+
+def _streams(writes: Sequence[tuple[int, Write]], n_layers: int) -> bool:
+    return all(stream_layer(write.site, n_layers) is not None for _, write in writes)
+
+
+def _turn(item: tuple[StrokeKey, list[Stroke]]) -> tuple[object, ...]:
+    site, turn, op, heads = item[0]
+    return site.layer or 0, site.name, turn, op, heads
+
+
+def _stroke(
+    grid: Cells, batch: Batch, rows: Int[np.ndarray, " n"], write: Write, account: int
+) -> Stroke:
+    """One write of one variant, on the rows of a batch that are of that variant."""
+    prompt = batch.prompt[rows]
+    which, position = np.nonzero(write.mask[prompt])
+    extra = write.value.ndim - (2 if write.site.name in PER_HEAD else 1)
+    values, row = write.value[None], np.zeros_like(which)
+    if extra == 1:
+        values, row = write.value[prompt], which
+    if extra == 2:  # noqa: PLR2004  one value a position of a row
+        values, row = write.value[prompt[which], position], np.arange(len(which))
+    n = len(which)
+    return Stroke(
+        write.site,
+        write.op,
+        rows[which],
+        position - (grid.lengths[prompt[which]] - batch.width),
+        row,
+        np.full(n, account),
+        np.asarray(values, np.float32),
+        write.alpha[prompt[which]],
+        None if write.heads is None else np.tile(write.heads, (n, 1)),
+    )
+
+
+def _joined(site: Site, strokes: Sequence[Stroke]) -> Stroke:
+    """Strokes at one site as one."""
+    starts = np.cumsum([0, *(len(one.values) for one in strokes)])
+    heads = [one.heads for one in strokes if one.heads is not None]
+    return Stroke(
+        site,
+        strokes[0].op,
+        np.concatenate([one.row for one in strokes]),
+        np.concatenate([one.at for one in strokes]),
+        np.concatenate([one.which + start for one, start in zip(strokes, starts, strict=False)]),
+        np.concatenate([one.account for one in strokes]),
+        np.concatenate([one.values for one in strokes]),
+        np.concatenate([one.alpha for one in strokes]),
+        np.concatenate(heads) if heads else None,
+    )
