@@ -75,6 +75,20 @@ class Waved:
 
 
 @dataclass(frozen=True, eq=False)
+class Grove:
+    """Rows that have read their prompts and are to be decoded, in the order of their prompts.
+
+    `hidden` is what the final norm reads at a row's last position. `brought` are the waves that
+    rows come from: what they kept, and which row each row of theirs is here, -1 for none.
+    """
+
+    prompt: Int[np.ndarray, " row"]
+    hidden: Float[np.ndarray, "row d_model"]
+    strokes: tuple[Stroke, ...]
+    brought: tuple[tuple[OwnKeys, Int[np.ndarray, " wave_row"]], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Grown:
     """What greedy decoding gave: new tokens a row, and what it took."""
 
@@ -135,6 +149,19 @@ class Sharing(Protocol):
 
     def wave(self, trunk: Any, wave: Wave, *, keep: bool = False) -> Waved:
         """The rows of a wave from where they join to the end; their keys and values if asked."""
+        ...
+
+    def bytes_a_row(self, own: int) -> int:
+        """What a row takes while it is decoded, with so many keys and values of its own."""
+        ...
+
+    @property
+    def memory(self) -> int:
+        """How many bytes a sweep may take where nothing is said."""
+        ...
+
+    def grow(self, trunk: Any, grove: Grove, *, max_new_tokens: int) -> Grown:
+        """Greedy decoding of rows until each one's end token or the limit; who has ended, leaves."""
         ...
 
 

@@ -69,6 +69,13 @@ class Hooked:
             finally:
                 handle.remove()
 
+    def head(self, hidden: Tensor) -> Tensor:
+        """The logits of residual-stream vectors, [n, d_model] to [n, d_vocab]."""
+        ids = torch.zeros((len(hidden), 1), dtype=torch.long, device=hidden.device)
+        with self.head_only(hidden[:, None]):
+            logits: Tensor = self.model(input_ids=ids, use_cache=False).logits[:, 0]
+        return logits
+
     def _installers(self, taps: Taps, heads: Mapping[SiteName, int]) -> Iterator[Install]:
         """What to install, in the order in which a pass meets the sites of one module."""
         for site in sorted(taps.sites, key=lambda site: SITE_NAMES.index(site.name)):

@@ -1,7 +1,9 @@
 """Single writes into rows of a wave: the same arithmetic as anywhere, without masks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,10 @@ from torch import Tensor
 
 from interp.backends import arithmetic
 from interp.backends.sharing import Moved, Stroke
+from interp.backends.torch_layout import Block
+from interp.backends.torch_trunk import indices
 from interp.errors import NonFiniteError
+from interp.sites import SITE_NAMES, SiteName
 
 
 @dataclass
@@ -19,6 +24,33 @@ class Brush:
 
     device: torch.device
     moved: list[Moved] = field(default_factory=list)
+
+    def at(
+        self, strokes: Sequence[Stroke], place: np.ndarray, n_heads: int | None, value: Tensor
+    ) -> Tensor:
+        """A site's value after its strokes; heads are split for them, where the site has heads."""
+        shaped = value if n_heads is None else value.view(*value.shape[:-1], n_heads, -1)
+        for stroke in strokes:
+            shaped = self.apply(shaped, stroke, place)
+        return shaped.reshape(value.shape)
+
+    @contextmanager
+    def inside(
+        self,
+        block: Block,
+        strokes: Sequence[Stroke],
+        place: np.ndarray,
+        heads: Mapping[SiteName, int],
+    ) -> Iterator[None]:
+        """The strokes inside a layer in force, at the modules where any edit is made."""
+        names = sorted({stroke.site.name for stroke in strokes}, key=SITE_NAMES.index)
+        with ExitStack() as stack:
+            for name in names:
+                chosen = [stroke for stroke in strokes if stroke.site.name == name]
+                tap = partial(self.at, chosen, place, heads.get(name))
+                for install in block.installers(name, tap):
+                    stack.callback(install().remove)
+            yield
 
     def apply(self, value: Tensor, stroke: Stroke, place: np.ndarray) -> Tensor:
         """The value with the stroke's writes in it.
@@ -36,7 +68,8 @@ class Brush:
             return value
         where = self._where(stroke, there, place)
         before = value[where].float()
-        given = torch.from_numpy(stroke.values).to(self.device)[self._index(stroke.which[there])]
+        which = indices(stroke.which[there], self.device)
+        given = torch.from_numpy(stroke.values).to(self.device)[which]
         dose = torch.from_numpy(stroke.alpha[there]).to(self.device)
         dose = dose.view(-1, *[1] * (before.ndim - 1))
         after = arithmetic.changed(before, stroke.op, given, dose).to(value.dtype)
@@ -49,18 +82,11 @@ class Brush:
         return value.clone().index_put_(where, after)
 
     def _where(self, stroke: Stroke, there: np.ndarray, place: np.ndarray) -> tuple[Tensor, ...]:
-        row, at = self._index(place[stroke.row[there]]), self._index(stroke.at[there])
+        row = indices(place[stroke.row[there]], self.device)
+        at = indices(stroke.at[there], self.device)
         if stroke.heads is None:
             return row, at
-        return row[:, None], at[:, None], self._index(stroke.heads[there])
-
-    def _index(self, numbers: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.asarray(numbers, np.int64)).to(self.device)
-
-
-def headed(value: Tensor, n_heads: int | None) -> Tensor:
-    """The value with heads on an axis of their own, where its site has them."""
-    return value if n_heads is None else value.view(*value.shape[:-1], n_heads, -1)
+        return row[:, None], at[:, None], indices(stroke.heads[there], self.device)
 
 
 def at_layer(strokes: Sequence[Stroke], layer: int, *, stream: bool) -> list[Stroke]:
