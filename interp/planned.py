@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 
 from interp import planning
 from interp.backends.protocol import Fired
-from interp.backends.sharing import Moved, Sharing, Trunk
+from interp.backends.sharing import Moved, Sharing, Trunk, Waved
 from interp.errors import RequestError
 from interp.planning import Batch, Cells
 
@@ -49,12 +49,28 @@ class Tally:
         return tuple(map(_fired, delta, norm))
 
 
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """A trunk, and what stands on it."""
+
+    sharing: Sharing
+    trunk: Trunk
+    grid: Cells
+    chunk: Int[np.ndarray, " prompt"]
+    tally: Tally
+
+    def unmoved(self) -> States:
+        """The cells that are their prompt as it is."""
+        variant, column = np.nonzero(self.grid.width[:, self.chunk] == 0)
+        return States(variant, self.chunk[column], self.trunk.hidden[column])
+
+
 def states(
     sharing: Sharing,
     grid: Cells,
     ids: Sequence[Sequence[int]],
     tally: Tally,
-    memory: int | None = None,
+    memory: int,
 ) -> Iterator[States]:
     """Every cell of a grid, as it is computed; nothing is computed that is not asked for next.
 
@@ -63,7 +79,7 @@ def states(
         grid: the cells.
         ids: the prompts' tokens.
         tally: counts along.
-        memory: bytes that a wave may take; by default only the device's saturation counts.
+        memory: bytes that a wave may take.
 
     Raises:
         RequestError: a single row does not fit into memory.
@@ -78,48 +94,42 @@ def states(
             waiting += _halves(chunk)
             continue
         tally.layer_tokens += trunk.layer_tokens
-        yield _unmoved(grid, chunk, trunk)
-        for batch in planning.batches(grid, chunk, tokens):
-            yield from _waves(sharing, trunk, grid, chunk, batch, tally)
+        ground = Ground(sharing, trunk, grid, chunk, tally)
+        yield ground.unmoved()
+        for batch in planning.batches(grid, planning.of_prompts(grid, chunk), tokens):
+            for part, done in waves(ground, batch):
+                yield States(part.variant, part.prompt, done.hidden)
 
 
-def at_once(sharing: Sharing, grid: Cells, memory: int | None) -> int:
+def at_once(sharing: Sharing, grid: Cells, memory: int) -> int:
     """How many tokens a wave has: what saturates the device, halved until the memory holds it."""
     tokens = sharing.tokens_at_once
     longest = int(grid.lengths.max())
-    while memory is not None and tokens > 1 and tokens * sharing.bytes_a_token(longest) > memory:
+    while tokens > 1 and tokens * sharing.bytes_a_token(longest) > memory:
         tokens //= 2
     return tokens
 
 
-def _unmoved(grid: Cells, chunk: Int[np.ndarray, " prompt"], trunk: Trunk) -> States:
-    """The cells that are their prompt as it is."""
-    variant, column = np.nonzero(grid.width[:, chunk] == 0)
-    return States(variant, chunk[column], trunk.hidden[column])
+def waves(ground: Ground, batch: Batch, *, keep: bool = False) -> Iterator[tuple[Batch, Waved]]:
+    """A batch in one wave, or in as many as memory makes of it; what is done stays done.
 
-
-def _waves(
-    sharing: Sharing,
-    trunk: Trunk,
-    grid: Cells,
-    chunk: Int[np.ndarray, " prompt"],
-    batch: Batch,
-    tally: Tally,
-) -> Iterator[States]:
-    """A batch in one wave, or in as many as memory makes of it; what is done stays done."""
+    Raises:
+        RequestError: a single row does not fit into memory.
+    """
     waiting = [batch]
     while waiting:
         part = waiting.pop()
+        rows = planning.wave(ground.grid, part, ground.chunk)
         try:
-            done = sharing.wave(trunk, planning.wave(grid, part, chunk))
+            done = ground.sharing.wave(ground.trunk, rows, keep=keep)
         except MemoryError as error:
             if len(part.variant) == 1:
                 raise RequestError("one row does not fit into memory", received=error) from None
             waiting += part.halves()[::-1]
             continue
-        tally.layer_tokens += done.layer_tokens
-        tally.moved += done.moved
-        yield States(part.variant, part.prompt, done.hidden)
+        ground.tally.layer_tokens += done.layer_tokens
+        ground.tally.moved += done.moved
+        yield part, done
 
 
 def _halves(chunk: Int[np.ndarray, " prompt"]) -> list[Int[np.ndarray, " prompt"]]:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 
-from interp.backends.protocol import Op, Write
+from interp.backends.protocol import Write
 from interp.backends.sharing import Stroke, TrunkPlan, Wave, stream_layer
 from interp.edits import Edit
-from interp.sites import PER_HEAD, Site
+from interp.sites import Site
+from interp.strokes import Strokes, stroke
 
 INSIDE = frozenset({"resid_mid", "q", "k", "v", "z", "attn_out", "mlp_out"})
 Variant = tuple[Edit, ...]
-StrokeKey = tuple[Site, int, Op, int]  # heads of one count, and writes of one turn, go together
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,14 +45,14 @@ class Cells:
 
     `writes` has them in the order in which a pass meets them, each with its place in the variant.
     `width` says how many last positions of its prompt a cell computes itself, `joins` from which
-    layer on; a width of 0 is the prompt as it is.
-    """
+XX    """
 
     n_layers: int
     lengths: Int[np.ndarray, " batch"]
     writes: tuple[tuple[tuple[int, Write], ...], ...]
     width: Int[np.ndarray, "variant batch"]
     joins: Int[np.ndarray, "variant batch"]
+    idle: Bool[np.ndarray, "variant batch"]
 
     @cached_property
     def accounts(self) -> Int[np.ndarray, " variant"]:
@@ -105,15 +105,17 @@ def cells(
     counted = np.array(lengths)
     width = np.zeros((len(variants), len(counted)), dtype=np.int64)
     joins = np.full(width.shape, n_layers, dtype=np.int64)
+    idle = np.ones(width.shape, dtype=bool)
     for number, writes in enumerate(variants):
         for write in writes:
+            idle[number] &= _without_effect(write)
             touched = write.mask.any(axis=1)
             own = np.where(touched, counted - write.mask.argmax(axis=1), 0)
             layer = _entered(write.site, n_layers)
             np.maximum(width[number], own, out=width[number])
             joins[number] = np.where(touched, np.minimum(joins[number], layer), joins[number])
     ordered = tuple(_in_order(writes, n_layers) for writes in variants)
-    return Cells(n_layers, counted, ordered, width, joins)
+    return Cells(n_layers, counted, ordered, width, joins, idle)
 
 
 def trunks(grid: Cells, tokens: int) -> list[Int[np.ndarray, " prompt"]]:
@@ -142,13 +144,12 @@ def trunk_plan(
     return TrunkPlan([ids[p] for p in chunk], first, frozenset(leaving.tolist()))
 
 
-def batches(grid: Cells, chunk: Int[np.ndarray, " prompt"], tokens: int) -> Iterator[Batch]:
-    """The cells of these prompts that leave their trunk, those of one width together.
+def batches(grid: Cells, chosen: Bool[np.ndarray, "variant batch"], tokens: int) -> Iterator[Batch]:
+    """The chosen cells that leave their trunk, those of one width together.
 
     Those that join late go together too, so that their layers are walked once.
     """
-    variant, column = np.nonzero(grid.width[:, chunk])
-    prompt = chunk[column]
+    variant, prompt = np.nonzero(chosen & (grid.width > 0))
     width = grid.width[variant, prompt]
     order = np.lexsort((prompt, variant, grid.joins[variant, prompt], width))
     for own in np.unique(width).tolist():
@@ -161,17 +162,14 @@ def batches(grid: Cells, chunk: Int[np.ndarray, " prompt"], tokens: int) -> Iter
 
 def wave(grid: Cells, batch: Batch, chunk: Int[np.ndarray, " prompt"]) -> Wave:
     """The cells of a batch as rows of a wave over the trunk of a chunk."""
-    parts: dict[StrokeKey, list[Stroke]] = {}
+    strokes = Strokes(grid.n_layers)
     for number in np.unique(batch.variant).tolist():
         rows = np.flatnonzero(batch.variant == number)
-        turns: dict[Site, int] = {}
-        for place, write in grid.writes[number]:
-            site = _target(write.site, grid.n_layers)
-            turn = turns[site] = turns.get(site, -1) + 1
-            heads = 0 if write.heads is None else len(write.heads)
-            stroke = _stroke(grid, batch, rows, write, int(grid.accounts[number]) + place)
-            parts.setdefault((site, turn, write.op, heads), []).append(stroke)
-    strokes = [_joined(site, found) for (site, *_), found in sorted(parts.items(), key=_turn)]
+        with_place = grid.writes[number]
+        first = int(grid.accounts[number])
+        strokes.add(
+            (write, _stroke(grid, batch, rows, write, first + place)) for place, write in with_place
+        )
     single = np.array([len(parts) == 1 for parts in grid.writes])
     joins = grid.joins[batch.variant, batch.prompt]
     stream = np.array([_streams(writes, grid.n_layers) for writes in grid.writes])
@@ -180,8 +178,20 @@ def wave(grid: Cells, batch: Batch, chunk: Int[np.ndarray, " prompt"]) -> Wave:
         joins,
         (single & stream)[batch.variant],
         batch.width,
-        tuple(strokes),
+        strokes.all(),
     )
+
+
+def of_prompts(grid: Cells, chunk: Int[np.ndarray, " prompt"]) -> Bool[np.ndarray, "variant batch"]:
+    """The cells of some prompts."""
+    named = np.isin(np.arange(len(grid.lengths)), chunk)
+    return np.broadcast_to(named, grid.width.shape)
+
+
+def _without_effect(write: Write) -> Bool[np.ndarray, " batch"]:
+    """The rows that a write cannot change."""
+    untouched = ~(write.mask.any(axis=1) | write.generated)
+    return untouched if write.op == "replace" else untouched | (write.alpha == 0)
 
 
 def _look(edit: Edit) -> tuple[object, ...]:
@@ -203,12 +213,6 @@ def _entered(site: Site, n_layers: int) -> int:
     return (site.layer or 0) if layer is None else layer
 
 
-def _target(site: Site, n_layers: int) -> Site:
-    """The site as a wave knows it: what lies between two layers is the input of the second."""
-    layer = stream_layer(site, n_layers)
-    return site if layer is None else Site("resid_pre", layer)
-
-
 def _in_order(writes: Sequence[Write], n_layers: int) -> tuple[tuple[int, Write], ...]:
     """The writes as a pass meets them: an output before the input that it becomes."""
     return tuple(
@@ -226,49 +230,11 @@ def _streams(writes: Sequence[tuple[int, Write]], n_layers: int) -> bool:
     return all(stream_layer(write.site, n_layers) is not None for _, write in writes)
 
 
-def _turn(item: tuple[StrokeKey, list[Stroke]]) -> tuple[object, ...]:
-    site, turn, op, heads = item[0]
-    return site.layer or 0, site.name, turn, op, heads
-
-
 def _stroke(
     grid: Cells, batch: Batch, rows: Int[np.ndarray, " n"], write: Write, account: int
 ) -> Stroke:
     """One write of one variant, on the rows of a batch that are of that variant."""
     prompt = batch.prompt[rows]
-    which, position = np.nonzero(write.mask[prompt])
-    extra = write.value.ndim - (2 if write.site.name in PER_HEAD else 1)
-    values, row = write.value[None], np.zeros_like(which)
-    if extra == 1:
-        values, row = write.value[prompt], which
-    if extra == 2:  # noqa: PLR2004  one value a position of a row
-        values, row = write.value[prompt[which], position], np.arange(len(which))
-    n = len(which)
-    return Stroke(
-        write.site,
-        write.op,
-        rows[which],
-        position - (grid.lengths[prompt[which]] - batch.width),
-        row,
-        np.full(n, account),
-        np.asarray(values, np.float32),
-        write.alpha[prompt[which]],
-        None if write.heads is None else np.tile(write.heads, (n, 1)),
-    )
-
-
-def _joined(site: Site, strokes: Sequence[Stroke]) -> Stroke:
-    """Strokes at one site as one."""
-    starts = np.cumsum([0, *(len(one.values) for one in strokes)])
-    heads = [one.heads for one in strokes if one.heads is not None]
-    return Stroke(
-        site,
-        strokes[0].op,
-        np.concatenate([one.row for one in strokes]),
-        np.concatenate([one.at for one in strokes]),
-        np.concatenate([one.which + start for one, start in zip(strokes, starts, strict=False)]),
-        np.concatenate([one.account for one in strokes]),
-        np.concatenate([one.values for one in strokes]),
-        np.concatenate([one.alpha for one in strokes]),
-        np.concatenate(heads) if heads else None,
-    )
+    hit, position = np.nonzero(write.mask[prompt])
+    at = position - (grid.lengths[prompt[hit]] - batch.width)
+    return stroke(write, account, rows[hit], prompt[hit], (at, position))

@@ -15,6 +15,7 @@ from interp.errors import RequestError
 from interp.metrics import Choices, logit_difference, probability, rank, top1
 from interp.runs import Run
 
+Metric = Callable[[Run], Shaped[np.ndarray, "batch ..."]]
 Rows = np.ndarray
 Logits = Float[np.ndarray, "n d_vocab"]
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
+from interp.auditing import audit, sample
 from interp.backends.sharing import Sharing
 from interp.backends.taps import finite
 from interp.edits import Edit
@@ -17,13 +19,10 @@ from interp.planned import States, Tally, states
 from interp.planning import Cells
 from interp.positions import position
 from interp.readers import Reader
-from interp.rungs import audit
 from interp.runs import Run, run
 
-Metric = Callable[[Run], Shaped[np.ndarray, "batch ..."]]
 Ledger = tuple[Entry, ...]
 BLOCK = 2**23  # bytes of logits that are read at once
-AUDITED = 1000  # one cell of so many is run again through plain hooks, and three at least
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,7 @@ class Task:
     encoded: Encoded
     grid: Cells
     variants: Sequence[tuple[Edit, ...]]
-    read: Metric
+    read: Callable[[Any], Shaped[np.ndarray, "batch ..."]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,40 +45,54 @@ class Found:
     work: Work
 
 
-def one_by_one(
-    model: Model, encoded: Encoded, variants: Sequence[tuple[Edit, ...]], read: Metric
-) -> Found:
+def one_by_one(task: Task) -> Found:
     """One plain run a variant."""
     values, ledgers = [], []
-    for variant in variants:
-        done = run(model, encoded.prompts, *variant)
-        values.append(read(done))
+    for variant in task.variants:
+        done = run(task.model, task.encoded.prompts, *variant)
+        values.append(task.read(done))
         ledgers.append(done.ledger)
-    took = len(variants) * sum(encoded.lengths) * model.n_layers
+    took = len(task.variants) * task.grid.once
     return Found(np.stack(values), tuple(ledgers), Work(took, took))
 
 
-def together(task: Task, sharing: Sharing, memory: int | None) -> Found:
+def together(task: Task, sharing: Sharing, memory: int) -> Found:
     """All cells as the plan has them, then a sample of them once more through plain hooks.
 
     Raises:
         DataError: a cell of the sample differs.
     """
-    grid, tally = task.grid, Tally()
-    shape = grid.width.shape
-    sampled = _sample(shape)
-    kept: list[States] = []
+    grid, ids, tally = task.grid, task.encoded.ids, Tally()
+    sampled, worst = sample(grid.width.shape), 0.0
     reading = _Streamed(task) if isinstance(task.read, Reader) else _Whole(task)
-    for done in states(sharing, grid, task.encoded.ids, tally, memory):
+    for done in states(sharing, grid, ids, tally, memory):
         reading.take(done)
-        kept.append(done.only(sampled[done.variant, done.prompt]))
-    worst = audit(task.model, grid, task.encoded.ids, [one for one in kept if len(one.variant)])
-    ledgers = _ledgers(task, tally)
-    one_by_one = len(grid.writes) * grid.once
-    work = Work(tally.layer_tokens, one_by_one, int(sampled.sum()), worst)
-    for ledger in ledgers:
+        chosen = done.only(sampled[done.variant, done.prompt])
+        worst = max(worst, audit(task.model, grid, ids, chosen))
+    found = ledgers(task, tally, np.zeros(grid.width.shape, dtype=np.int64))
+    for ledger in found:
         report("run", ledger)
-    return Found(reading.values(ledgers), ledgers, work)
+    took = Work(
+        tally.layer_tokens, len(grid.writes) * grid.once, audited=int(sampled.sum()), worst=worst
+    )
+    return Found(reading.values(found), found, took)
+
+
+def ledgers(
+    task: Task, tally: Tally, passes: Int[np.ndarray, "variant batch"]
+) -> tuple[Ledger, ...]:
+    """One ledger a variant, with every check that a run's has."""
+    accounts = task.grid.accounts
+    fired = tally.fired(int(accounts[-1]))
+    return tuple(
+        tuple(
+            entry(task.encoded, edit, dict(writes)[place], fired[first + place], went.tolist())
+            for place, edit in enumerate(variant)
+        )
+        for variant, writes, went, first in zip(
+            task.variants, task.grid.writes, passes, accounts[:-1], strict=True
+        )
+    )
 
 
 class _Streamed:
@@ -133,23 +146,3 @@ class _Whole:
 
 def _logits(model: Model, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
     return finite(model.backend.unembed(hidden), "logits", np.ones(len(hidden), dtype=bool))
-
-
-def _sample(shape: tuple[int, ...]) -> np.ndarray:
-    """Which cells are audited: drawn with a seed of the grid's own."""
-    cells = int(np.prod(shape))
-    chosen = np.random.default_rng(shape).permutation(cells)[: max(3, cells // AUDITED)]
-    return np.isin(np.arange(cells), chosen).reshape(shape)
-
-
-def _ledgers(task: Task, tally: Tally) -> tuple[Ledger, ...]:
-    """One ledger a variant, with every check that a run's has."""
-    accounts, never = task.grid.accounts, (0,) * len(task.encoded.ids)
-    fired = tally.fired(int(accounts[-1]))
-    return tuple(
-        tuple(
-            entry(task.encoded, edit, dict(writes)[place], fired[first + place], never)
-            for place, edit in enumerate(variant)
-        )
-        for variant, writes, first in zip(task.variants, task.grid.writes, accounts, strict=False)
-    )

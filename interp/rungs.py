@@ -5,17 +5,15 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from jaxtyping import Float
 
-from interp.backends.batching import for_rows
+from interp.auditing import audit
 from interp.backends.protocol import Backend, Write
 from interp.backends.sharing import Shares, Sharing
-from interp.errors import DataError, InterpError
-from interp.metrics import relative_error
-from interp.models import Model, rounding
-from interp.planned import States, Tally, states
-from interp.planning import Cells, cells
-from interp.sites import PER_HEAD, Site, SiteName
+from interp.errors import InterpError
+from interp.models import Model
+from interp.planned import Tally, states
+from interp.planning import cells
+from interp.sites import Site, SiteName
 
 PROBED = (11, 9)  # prompts of two lengths
 PLACE = 4  # the position that the probe edits, so that a row has others before and after
@@ -47,58 +45,6 @@ def reachable(model: Model) -> tuple[Sharing | None, str]:
     return (None if _SEEN[backend] else backend.sharing), _SEEN[backend]
 
 
-def audit(
-    model: Model, grid: Cells, ids: Sequence[Sequence[int]], sample: Sequence[States]
-) -> float:
-    """How far sampled cells are from what plain hooks give, relative to the largest logit.
-
-    Raises:
-        DataError: further than this dtype's rounding explains.
-    """
-    worst = 0.0
-    for one in sample:
-        planned = model.backend.unembed(one.hidden)
-        plain = plainly(model, grid, ids, one)
-        apart = relative_error(planned, plain)
-        if apart > rounding(model):
-            raise DataError(
-                "a planned cell differs from the same cell run by plain hooks",
-                expected=f"at most {rounding(model):.1e} apart",
-                received=f"{apart:.1e}",
-                where=f"variant {one.variant[0] + 1}, prompt {one.prompt[0] + 1}",
-                hint="report it: the planner or a hook is wrong on this model",
-            )
-        worst = max(worst, apart)
-    return worst
-
-
-def plainly(
-    model: Model, grid: Cells, ids: Sequence[Sequence[int]], cell: States
-) -> Float[np.ndarray, "n d_vocab"]:
-    """The logits of cells run together through the plain hooks, each row with its own edits."""
-    rows = [ids[prompt] for prompt in cell.prompt]
-    longest = max(map(len, rows))
-    writes = [
-        _alone(write, row, int(prompt), len(rows), longest)
-        for row, (variant, prompt) in enumerate(zip(cell.variant, cell.prompt, strict=True))
-        for _, write in sorted(grid.writes[variant], key=lambda item: item[0])
-    ]
-    return model.backend.forward(rows, writes).logits
-
-
-def _alone(write: Write, row: int, prompt: int, batch: int, longest: int) -> Write:
-    """A write of one prompt as the write of one row of another batch."""
-    own = for_rows(write, [prompt], longest)
-    mask = np.zeros((batch, longest), dtype=bool)
-    mask[row] = own.mask[0]
-    extra = own.value.ndim - (2 if own.site.name in PER_HEAD else 1)
-    value = own.value if extra == 0 else own.value[0]
-    if extra == 2:  # noqa: PLR2004  one value a position
-        value = np.broadcast_to(value, (batch, *value.shape))
-    never = np.zeros(batch, dtype=bool)
-    return Write(own.site, own.op, value, np.repeat(own.alpha, batch), mask, never, own.heads)
-
-
 def _probed(model: Model, sharing: Sharing) -> str:
     """Why this model cannot be trusted to share, seen on cells of each kind; empty if it can."""
     tokens = np.arange(max(PROBED)) * 7 % model.backend.info.d_vocab
@@ -106,8 +52,8 @@ def _probed(model: Model, sharing: Sharing) -> str:
     writes = [[write] for write in _probes(model, ids)]
     grid = cells(PROBED, writes, model.n_layers)
     try:
-        for one in states(sharing, grid, ids, Tally()):
-            audit(model, grid, ids, [one] if len(one.variant) else [])
+        for one in states(sharing, grid, ids, Tally(), sharing.memory):
+            audit(model, grid, ids, one)
     except (InterpError, RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
         return str(error.complaint.rule if isinstance(error, InterpError) else error)[:200]
     return ""

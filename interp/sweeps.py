@@ -1,7 +1,11 @@
 """Many variants of one experiment over the same prompts, planned as a whole."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import numpy as np
+from jaxtyping import Shaped
+
+from interp import continuing, reading
 from interp.backends.sharing import Sharing
 from interp.edits import Edit
 from interp.encoded import Encoded
@@ -11,10 +15,11 @@ from interp.ledger import report
 from interp.models import Model
 from interp.planning import Cells, cells, distinct, plannable
 from interp.prompts import PromptSet, as_prompt_set
-from interp.reading import Metric, Task, one_by_one, together
+from interp.readers import Metric
+from interp.reading import Found, Task
 from interp.resolve import write
 from interp.rungs import Rung, reachable
-from interp.runs import refuse_generated
+from interp.runs import Generation, refuse_generated
 
 
 def sweep(
@@ -22,8 +27,9 @@ def sweep(
     prompts: PromptSet | Sequence[str],
     variants: Sequence[tuple[Edit, ...]],
     *,
-    read: Metric,
+    read: Metric | Callable[[Generation], Shaped[np.ndarray, "batch ..."]],
     memory: int | None = None,
+    max_new_tokens: int | None = None,
 ) -> Grid:
     """Every variant over the prompts, planned as a whole: what cells share is computed once.
 
@@ -36,7 +42,9 @@ def sweep(
         prompts: a prompt set or a list of texts.
         variants: each a tuple of edits; the empty tuple is the unedited run.
         read: from a run to one number a prompt; a `Reader` holds the logits of a few rows only.
-        memory: how many bytes the rows that are computed together may take.
+        memory: how many bytes the rows that are computed together may take; by default a
+            quarter of what is free, or less where that saturates the device.
+        max_new_tokens: where given, every variant is generated with, and `read` gets a Generation.
 
     Raises:
         RequestError: no variants, or an edit that cannot be applied as written.
@@ -46,13 +54,13 @@ def sweep(
     try:
         if not variants:
             raise RequestError("a sweep needs a variant")
+        if max_new_tokens is None:
+            refuse_generated([edit for variant in variants for edit in variant])
         once, which = distinct(variants)
         encoded = model.encode(as_prompt_set(prompts))
         grid, sharing, rung = _planned(model, encoded, once)
-        if sharing is None:
-            found = one_by_one(model, encoded, once, read)
-        else:
-            found = together(Task(model, encoded, grid, once, read), sharing, memory)
+        task = Task(model, encoded, grid, once, read)
+        found = _found(task, sharing, memory, max_new_tokens)
     except InterpError as error:
         raise error.during(asked, where=model.id) from None
     ledgers = tuple(found.ledgers[number] for number in which)
@@ -63,8 +71,6 @@ def _planned(
     model: Model, encoded: Encoded, once: Sequence[tuple[Edit, ...]]
 ) -> tuple[Cells, Sharing | None, Rung]:
     """The cells, and what computes them together where that is less work and can be trusted."""
-    for variant in once:
-        refuse_generated(variant)
     writes = [[write(model, encoded, edit) for edit in variant] for variant in once]
     grid = cells(encoded.lengths, writes, model.n_layers)
     if not grid.pays:
@@ -73,3 +79,16 @@ def _planned(
         return grid, None, Rung("plain", "an edit at a site that no wave reaches")
     sharing, why = reachable(model)
     return grid, sharing, Rung("plain", why) if sharing is None else Rung("cone")
+
+
+def _found(
+    task: Task, sharing: Sharing | None, memory: int | None, max_new_tokens: int | None
+) -> Found:
+    if max_new_tokens is not None and sharing is not None:
+        limit = memory or sharing.memory
+        return continuing.together(task, sharing, limit, max_new_tokens=max_new_tokens)
+    if max_new_tokens is not None:
+        return continuing.one_by_one(task, max_new_tokens)
+    if sharing is not None:
+        return reading.together(task, sharing, memory or sharing.memory)
+    return reading.one_by_one(task)
