@@ -54,7 +54,7 @@ class Grid:
         }
 
     def frame(self) -> "pd.DataFrame":
-        """One row a cell: variant, prompt, value; a single edit's verb, site, layer, dose, place."""
+        """One row a cell: variant, prompt and value, with what a single edit is known by."""
         import pandas as pd  # noqa: PLC0415  a second to import, used here only
 
         names, prompts = self.axes.values()

@@ -31,7 +31,7 @@ class Continued:
 
 @dataclass(frozen=True, eq=False)
 class Stand:
-    """Cells that are decoded together: `row` says which row each is, idle ones of a prompt alike."""
+    """Cells that are decoded together, each in its `row`; the idle ones of a prompt share one."""
 
     variant: Int[np.ndarray, " n"]
     prompt: Int[np.ndarray, " n"]
@@ -78,9 +78,7 @@ def continued(
             yield from _decoded(ground, stand, tokens, max_new_tokens)
 
 
-def _decoded(
-    ground: Ground, stand: Stand, tokens: int, max_new_tokens: int
-) -> Iterator[Continued]:
+def _decoded(ground: Ground, stand: Stand, tokens: int, max_new_tokens: int) -> Iterator[Continued]:
     """A stand at once, or in as many parts as memory makes of it; what is done stays done."""
     waiting, tally = [stand], ground.tally
     while waiting:

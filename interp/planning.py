@@ -45,7 +45,8 @@ class Cells:
 
     `writes` has them in the order in which a pass meets them, each with its place in the variant.
     `width` says how many last positions of its prompt a cell computes itself, `joins` from which
-XX    """
+    layer on; a width of 0 is the prompt as it is. An `idle` cell has no edit, or none with a dose.
+    """
 
     n_layers: int
     lengths: Int[np.ndarray, " batch"]
@@ -98,9 +99,7 @@ def plannable(writes: Sequence[Write], n_layers: int) -> bool:
     )
 
 
-def cells(
-    lengths: Sequence[int], variants: Sequence[Sequence[Write]], n_layers: int
-) -> Cells:
+def cells(lengths: Sequence[int], variants: Sequence[Sequence[Write]], n_layers: int) -> Cells:
     """Where every variant leaves every prompt."""
     counted = np.array(lengths)
     width = np.zeros((len(variants), len(counted)), dtype=np.int64)

@@ -43,7 +43,9 @@ class Reader:
                 raise RequestError(
                     f"a prompt has no {name}", where=repr(encoded.prompts), hint=f"give it {name}"
                 )
-        answers, foils = ([known[row] for row in rows] for known in (encoded.answers, encoded.foils))
+        answers, foils = (
+            [known[row] for row in rows] for known in (encoded.answers, encoded.foils)
+        )
         return np.asarray(self.of(logits, answers, foils))
 
 

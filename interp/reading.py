@@ -64,7 +64,8 @@ def together(task: Task, sharing: Sharing, memory: int) -> Found:
     """
     grid, ids, tally = task.grid, task.encoded.ids, Tally()
     sampled, worst = sample(grid.width.shape), 0.0
-    reading = _Streamed(task) if isinstance(task.read, Reader) else _Whole(task)
+    read = task.read
+    reading = _Streamed(task, read) if isinstance(read, Reader) else _Whole(task)
     for done in states(sharing, grid, ids, tally, memory):
         reading.take(done)
         chosen = done.only(sampled[done.variant, done.prompt])
@@ -98,15 +99,14 @@ def ledgers(
 class _Streamed:
     """A reader's values: the logits of a block of rows at a time."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, read: Reader) -> None:
         """Nothing was read yet."""
-        self._task = task
+        self._task, self._read = task, read
         self._values: np.ndarray | None = None
 
     def take(self, done: States) -> None:
         """Read these cells."""
-        read, task = self._task.read, self._task
-        assert isinstance(read, Reader)
+        read, task = self._read, self._task
         size = max(BLOCK // (4 * task.model.backend.info.d_vocab), 1)
         for start in range(0, len(done.variant), size):
             part = slice(start, start + size)
@@ -122,7 +122,7 @@ class _Streamed:
 
 
 class _Whole:
-    """Any metric's values: the states of all cells are kept, the logits of one variant at a time."""
+    """Any metric's values: all states are kept, but the logits of one variant at a time."""
 
     def __init__(self, task: Task) -> None:
         """Nothing was read yet."""

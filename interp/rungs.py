@@ -60,7 +60,7 @@ def _probed(model: Model, sharing: Sharing) -> str:
 
 
 def _probes(model: Model, ids: Sequence[Sequence[int]]) -> list[Write]:
-    """At each kind of site, in the middle of the model, the other prompt's value at one position."""
+    """The other prompt's value at one position of each kind of site, in the middle of the model."""
     middle, info = model.n_layers // 2, model.backend.info
     names: tuple[SiteName, ...] = ("resid_pre", "resid_post", "z", "attn_out", "mlp_out")
     sites = [Site(name, middle) for name in names if name not in info.refused]

@@ -11,7 +11,6 @@ from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
 from interp.grids import Grid
-from interp.ledger import report
 from interp.models import Model
 from interp.planning import Cells, cells, distinct, plannable
 from interp.prompts import PromptSet, as_prompt_set

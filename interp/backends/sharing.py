@@ -1,4 +1,4 @@
-"""What a backend may offer beyond `Backend`: rows of one prompt that share what they have in common.
+"""What a backend may offer beyond `Backend`: rows that share what their prompts have in common.
 
 A backend without it loses nothing but speed: every sweep has a plain path. The *trunk* is the
 unedited pass over the prompts, with its keys and values. A *wave* is a batch of rows that leave
@@ -41,7 +41,7 @@ class Stroke:
 
 @dataclass(frozen=True, eq=False)
 class Moved:
-    """What strokes did, one entry a write: its account, the norm of the change, of what was there."""
+    """What strokes did, a single write each: the norm of the change, and of what was there."""
 
     account: Int[np.ndarray, " n"]
     delta: Float[np.ndarray, " n"]
@@ -161,7 +161,7 @@ class Sharing(Protocol):
         ...
 
     def grow(self, trunk: Any, grove: Grove, *, max_new_tokens: int) -> Grown:
-        """Greedy decoding of rows until each one's end token or the limit; who has ended, leaves."""
+        """Greedy decoding of rows until each one's end token or the limit; who has ended leaves."""
         ...
 
 

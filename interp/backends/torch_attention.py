@@ -48,7 +48,7 @@ class Shared:
 
 
 def segments(prompt: np.ndarray) -> tuple[Segment, ...]:
-    """The rows of prompts in order, as few segments as there are changes in how many rows one has."""
+    """The rows of prompts in order, in as few segments as there are changes in rows a prompt."""
     names, starts, counts = np.unique(prompt, return_index=True, return_counts=True)
     cuts = np.flatnonzero(np.diff(counts)) + 1
     parts = zip(np.split(names, cuts), np.split(starts, cuts), np.split(counts, cuts), strict=True)
@@ -64,8 +64,10 @@ def attending(attend: Attend, modules: Sequence[nn.Module], own: str) -> Iterato
     """`attend` in the place of the attention of these modules, whose own is called `own`."""
     name = f"interp_{own}"
     AttentionInterface.register(name, _current)
-    AttentionMaskInterface.register(name, AttentionMaskInterface()[own])
-    configs = {id(module.config): module.config for module in modules if hasattr(module, "config")}
+    masks: Any = AttentionMaskInterface
+    masks.register(name, masks()[own])
+    found: list[Any] = [module.config for module in modules if hasattr(module, "config")]
+    configs = {id(config): config for config in found}
     _CURRENT.append(attend)
     try:
         for config in configs.values():
@@ -82,7 +84,8 @@ def original(own: str, attention: nn.Module) -> Attend:
     if own == "eager":
         function: Attend = sys.modules[type(attention).__module__].eager_attention_forward
         return function
-    found: Attend = AttentionInterface()[own]
+    functions: Any = AttentionInterface
+    found: Attend = functions()[own]
     return found
 
 
@@ -159,7 +162,8 @@ def _unseen(
     None where every row sees everything that is there.
     """
     longest, device = int(seen.max()), seen.device
-    near = window is None or longest + n_own <= window
+    reach = longest + n_own if window is None else window
+    near = longest + n_own <= reach
     if near and n_query == 1 and int(seen.min()) == longest and absent is None:
         return None
     before, own = torch.arange(longest, device=device), torch.arange(n_own, device=device)
@@ -170,8 +174,8 @@ def _unseen(
     later = later | (own < missing[:, None, None])
     if not near:
         asked_at = (seen - missing)[:, None, None] + asks
-        unseen = unseen | (asked_at - before >= window)
-        later = later | (asks - own >= window)
+        unseen = unseen | (asked_at - before >= reach)
+        later = later | (asks - own >= reach)
     return torch.cat([unseen, later], dim=-1)
 
 

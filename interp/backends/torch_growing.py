@@ -102,8 +102,9 @@ class Growth:
 
     def _likeliest(self) -> Tensor:
         """The likeliest next token of every row, with the logits of a few rows at a time."""
-        parts = [self._hooked.head(part).float() for part in self._hidden.split(HEAD_ROWS)]
-        return torch.cat([logits.argmax(dim=-1) for logits in parts]).cpu()
+        starts = range(0, len(self._hidden), HEAD_ROWS)
+        parts = (self._hooked.head(self._hidden[at : at + HEAD_ROWS]) for at in starts)
+        return torch.cat([logits.float().argmax(dim=-1) for logits in parts]).cpu()
 
     def _leave(self, going: np.ndarray) -> None:
         """Without the rows that have ended."""

@@ -45,7 +45,7 @@ class TorchSharing:
 
     def bytes_a_token(self, longest: int) -> int:
         """What one token of a wave takes at most, with prompts of at most this length."""
-        config = self.hooked.model.config.get_text_config()
+        config: Any = self.hooked.model.config.get_text_config()
         inner = getattr(config, "intermediate_size", None) or 4 * self.info.d_model
         scores = 3 * self.info.n_heads * longest * 4
         return int(scores + (3 * inner + 8 * self.info.d_model) * self.hooked.model.dtype.itemsize)
@@ -98,7 +98,11 @@ class TorchSharing:
     @contextmanager
     def _attending(self, attend: Attend) -> Iterator[None]:
         modules = [self.hooked.decoder, *(block.attention for block in self.hooked.blocks)]
-        with self.hooked.alone(), memory(), attending(attend, modules, self.info.attn_implementation):
+        with (
+            self.hooked.alone(),
+            memory(),
+            attending(attend, modules, self.info.attn_implementation),
+        ):
             yield
 
     def _remember(self, trunk: TorchTrunk, module: Any, *args: Any, **settings: Any) -> Any:
@@ -121,5 +125,3 @@ def memory() -> Iterator[None]:
         if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
             raise MemoryError(str(error)) from None
         raise
-
-

@@ -34,19 +34,22 @@ class Walk:
 
     def to_the_end(self) -> Waved:
         """Every layer from the first that somebody joins, and the final norm's input."""
-        wave, hidden = self._wave, None
+        wave = self._wave
+        hidden: Tensor | None = None
         layers = len(self._hooked.blocks)
         for layer in range(int(wave.joins.min(initial=layers)), layers + 1):
             self._layer = layer
             hidden = self._entering(hidden)
-            if layer < layers and len(self._rows):
+            if layer < layers and hidden is not None and len(self._rows):
                 hidden = self._through(hidden)
         final = self._trunk.final[self._tensor(wave.prompt)].clone()
         if hidden is not None and len(self._rows):
             final[self._tensor(self._rows)] = hidden[:, -1]
         array = np.asarray(final.float().cpu().numpy())
         finite(array, "resid_post", np.ones(len(array), dtype=bool))
-        return Waved(array, tuple(self._brush.moved), self._layer_tokens, self if self._keep else None)
+        return Waved(
+            array, tuple(self._brush.moved), self._layer_tokens, self if self._keep else None
+        )
 
     def attend(
         self, _module: Any, query: Tensor, key: Tensor, value: Tensor, _mask: Any, **settings: Any
@@ -105,7 +108,8 @@ class Walk:
         inside = at_layer(self._wave.strokes, self._layer, stream=False)
         with self._brush.inside(block, inside, self._places(), self._info.heads):
             out = block.layer(hidden, *map(put, args), **{k: put(v) for k, v in kwargs.items()})
-        return out[0] if isinstance(out, tuple) else out
+        made: Tensor = out[0] if isinstance(out, tuple) else out
+        return made
 
     def _places(self) -> np.ndarray:
         places = np.full(len(self._wave.prompt), -1)
