@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from interp.encoded import Encoded
-from interp.errors import RequestError
 from interp.ledger import report
-from interp.metrics import probability, rank
+from interp.metrics import Choices, probability, rank
 from interp.models import Model
 from interp.positions import Position
 from interp.prompts import PromptSet, as_prompt_set
-from interp.runs import run
+from interp.readers import Logits, Reader, in_blocks
 from interp.sites import Site, embed, resid_post
+from interp.streaming import streamed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,20 +59,47 @@ def logit_lens(
     Raises:
         RequestError: a prompt without answers.
     """
-    wanted = as_prompt_set(prompts)
-    sites = depths(model)
-    base = run(model, wanted, capture=sites)
-    answers = base.encoded.answers
-    if not all(answers):
-        raise RequestError("the lens ranks answers: a prompt has none", asked="logit_lens(...)")
-    report("unembed", ())
-    columns = [model.backend.unembed(base[site, at]) for site in sites]
+    encoded = model.encode(as_prompt_set(prompts))
+    encoded.indices(at)  # one token a prompt
+    said = read_depths(model, prompts, read=_THREE, at=at)
     return Lens(
-        base.encoded,
-        np.stack([logits.argmax(axis=-1) for logits in columns], axis=1),
-        np.stack([rank(logits, answers) for logits in columns], axis=1),
-        np.stack([probability(logits, answers) for logits in columns], axis=1),
+        encoded, said[:, :, 0].astype(np.int64), said[:, :, 1].astype(np.int64), said[:, :, 2]
     )
+
+
+def read_depths(
+    model: Model,
+    prompts: PromptSet | Sequence[str],
+    *,
+    read: Reader,
+    at: str | Position = "all",
+) -> Shaped[np.ndarray, "token depth ..."]:
+    """What a reader says of every depth of the stream, at every token that a position names.
+
+    The tokens of the first prompt come first, each prompt's in order. The logits of a few tokens
+    are held at a time, whatever the vocabulary.
+    """
+    encoded = model.encode(as_prompt_set(prompts))
+    mask, sites = encoded.mask(at), depths(model)
+    number = np.cumsum(mask).reshape(mask.shape) - 1
+    report("unembed", ())
+    said: np.ndarray | None = None
+    for part in streamed(model, encoded, sites, at):
+        for depth, site in enumerate(sites):
+            found = in_blocks(model, encoded, part.row, part.values[site], read)
+            if said is None:
+                said = np.zeros((int(mask.sum()), len(sites), *found.shape[1:]), found.dtype)
+            said[number[part.row, part.at], depth] = found
+    return np.asarray(said)
+
+
+def _three(logits: Logits, answers: Choices, _: Choices) -> np.ndarray:
+    """The likeliest token, the answer's rank and its probability."""
+    columns = logits.argmax(axis=-1), rank(logits, answers), probability(logits, answers)
+    return np.stack([column.astype(np.float64) for column in columns], axis=1)
+
+
+_THREE = Reader("lens", _three)
 
 
 def depths(model: Model) -> list[Site]:

@@ -10,13 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Shaped
 
+from interp.backends.taps import finite
 from interp.encoded import Encoded
 from interp.errors import RequestError
 from interp.metrics import Choices, logit_difference, probability, rank, top1
+from interp.models import Model
 from interp.runs import Run
 
 Metric = Callable[[Run], Shaped[np.ndarray, "batch ..."]]
 Rows = np.ndarray
+BLOCK = 2**23  # bytes of logits that are read at once
 Logits = Float[np.ndarray, "n d_vocab"]
 
 
@@ -47,6 +50,31 @@ class Reader:
             [known[row] for row in rows] for known in (encoded.answers, encoded.foils)
         )
         return np.asarray(self.of(logits, answers, foils))
+
+
+def in_blocks(
+    model: Model, encoded: Encoded, rows: Rows, hidden: Float[np.ndarray, "n d_model"], read: Reader
+) -> Shaped[np.ndarray, "n ..."]:
+    """What a reader says of states of rows, with the logits of a few of them at a time."""
+    size = max(BLOCK // (4 * model.backend.info.d_vocab), 1)
+    starts = range(0, len(hidden), size)
+    return np.concatenate(
+        [
+            read.read(encoded, rows[at : at + size], unembedded(model, hidden[at : at + size]))
+            for at in starts
+        ]
+    )
+
+
+def unembedded(
+    model: Model, hidden: Float[np.ndarray, "n d_model"]
+) -> Float[np.ndarray, "n d_vocab"]:
+    """The logits of states.
+
+    Raises:
+        NonFiniteError: one is NaN or infinite.
+    """
+    return finite(model.backend.unembed(hidden), "logits", np.ones(len(hidden), dtype=bool))
 
 
 likeliest = Reader("likeliest", lambda logits, *_: logits.argmax(axis=-1), ())

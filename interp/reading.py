@@ -9,7 +9,6 @@ from jaxtyping import Float, Int, Shaped
 
 from interp.auditing import audit, sample
 from interp.backends.sharing import Sharing
-from interp.backends.taps import finite
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.grids import Work
@@ -18,11 +17,10 @@ from interp.models import Model
 from interp.planned import States, Tally, states
 from interp.planning import Cells
 from interp.positions import position
-from interp.readers import Reader
+from interp.readers import Reader, in_blocks, unembedded
 from interp.runs import Run, run
 
 Ledger = tuple[Entry, ...]
-BLOCK = 2**23  # bytes of logits that are read at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +105,12 @@ class _Streamed:
     def take(self, done: States) -> None:
         """Read these cells."""
         read, task = self._read, self._task
-        size = max(BLOCK // (4 * task.model.backend.info.d_vocab), 1)
-        for start in range(0, len(done.variant), size):
-            part = slice(start, start + size)
-            logits = _logits(task.model, done.hidden[part])
-            found = read.read(task.encoded, done.prompt[part], logits)
-            if self._values is None:
-                self._values = np.zeros((*task.grid.width.shape, *found.shape[1:]), found.dtype)
-            self._values[done.variant[part], done.prompt[part]] = found
+        if not len(done.variant):
+            return
+        found = in_blocks(task.model, task.encoded, done.prompt, done.hidden, read)
+        if self._values is None:
+            self._values = np.zeros((*task.grid.width.shape, *found.shape[1:]), found.dtype)
+        self._values[done.variant, done.prompt] = found
 
     def values(self, _ledgers: Sequence[Ledger]) -> np.ndarray:
         """All of them."""
@@ -140,9 +136,5 @@ class _Whole:
 
     def _read(self, hidden: Float[np.ndarray, "batch d_model"], ledger: Ledger) -> np.ndarray:
         model, encoded = self._task.model, self._task.encoded
-        logits = _logits(model, hidden)
+        logits = unembedded(model, hidden)
         return self._task.read(Run(model.id, encoded, logits, {}, ledger, position("last")))
-
-
-def _logits(model: Model, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
-    return finite(model.backend.unembed(hidden), "logits", np.ones(len(hidden), dtype=bool))

@@ -164,12 +164,13 @@ class TorchBackend:
     def _logits(
         self, ids: Tensor, real: Bool[np.ndarray, "batch pos"], which: LogitsAt
     ) -> Float[np.ndarray, "..."]:
+        if which == "none":
+            self._hooked.decoder(input_ids=ids, use_cache=False)
+            return np.zeros((len(ids), 0), np.float32)
         last = real.sum(axis=1) - 1
         kept = np.unique(last) if which == "last" else np.arange(real.shape[1])
         asked = {"logits_to_keep": torch.from_numpy(kept).to(ids.device)} if self._keeps else {}
         out = self._arrays.numpy(self._model(input_ids=ids, use_cache=False, **asked).logits)
-        if which == "none":
-            return out[:, :0, 0]
         if which == "last":
             at = np.searchsorted(kept, last) if self._keeps else last
             out = out[np.arange(len(out)), at]

@@ -46,9 +46,10 @@ class TorchSharing:
     def bytes_a_token(self, longest: int) -> int:
         """What one token of a wave takes at most, with prompts of at most this length."""
         config: Any = self.hooked.model.config.get_text_config()
-        inner = getattr(config, "intermediate_size", None) or 4 * self.info.d_model
+        inner: int = getattr(config, "intermediate_size", None) or 4 * self.info.d_model
         scores = 3 * self.info.n_heads * longest * 4
-        return int(scores + (3 * inner + 8 * self.info.d_model) * self.hooked.model.dtype.itemsize)
+        size: int = self.hooked.model.dtype.itemsize
+        return scores + (3 * inner + 8 * self.info.d_model) * size
 
     def bytes_a_row(self, own: int) -> int:
         """What a row takes while it is decoded, with so many keys and values of its own."""
