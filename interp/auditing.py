@@ -17,6 +17,7 @@ from interp.planning import Cells
 from interp.sites import PER_HEAD
 
 ONE_IN = 1000  # cells of a grid that are audited; three at least
+AT_ONCE = 8  # of which so many are run together
 
 
 def sample(shape: tuple[int, ...]) -> Bool[np.ndarray, "variant batch"]:
@@ -26,17 +27,25 @@ def sample(shape: tuple[int, ...]) -> Bool[np.ndarray, "variant batch"]:
     return np.isin(np.arange(count), chosen).reshape(shape)
 
 
-def audit(model: Model, grid: Cells, ids: Sequence[Sequence[int]], cells: States) -> float:
+def audit(
+    model: Model, grid: Cells, ids: Sequence[Sequence[int]], parts: Sequence[States]
+) -> float:
     """How far cells are from what plain hooks give, relative to the largest logit.
 
     Raises:
         DataError: further than this dtype's rounding explains.
     """
-    if not len(cells.variant):
-        return 0.0
-    apart = relative_error(model.backend.unembed(cells.hidden), _plainly(model, grid, ids, cells))
-    _refuse(model, apart, rounding(model))
-    return apart
+    variant, prompt = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("variant", "prompt")
+    )
+    cells = States(variant, prompt, np.concatenate([part.hidden for part in parts]))
+    worst = 0.0
+    for start in range(0, len(variant), AT_ONCE):
+        some = cells.only(np.arange(len(variant)) // AT_ONCE == start // AT_ONCE)
+        plain = _plainly(model, grid, ids, some)
+        worst = max(worst, relative_error(model.backend.unembed(some.hidden), plain))
+    _refuse(model, worst, rounding(model))
+    return worst
 
 
 def audit_decoded(

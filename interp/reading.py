@@ -61,13 +61,13 @@ def together(task: Task, sharing: Sharing, memory: int) -> Found:
         DataError: a cell of the sample differs.
     """
     grid, ids, tally = task.grid, task.encoded.ids, Tally()
-    sampled, worst = sample(grid.width.shape), 0.0
+    sampled, chosen = sample(grid.width.shape), list[States]()
     read = task.read
     reading = _Streamed(task, read) if isinstance(read, Reader) else _Whole(task)
     for done in states(sharing, grid, ids, tally, memory):
         reading.take(done)
-        chosen = done.only(sampled[done.variant, done.prompt])
-        worst = max(worst, audit(task.model, grid, ids, chosen))
+        chosen.append(done.only(sampled[done.variant, done.prompt]))
+    worst = audit(task.model, grid, ids, chosen)
     found = ledgers(task, tally, np.zeros(grid.width.shape, dtype=np.int64))
     for ledger in found:
         report("run", ledger)

@@ -52,8 +52,7 @@ def _probed(model: Model, sharing: Sharing) -> str:
     writes = [[write] for write in _probes(model, ids)]
     grid = cells(PROBED, writes, model.n_layers)
     try:
-        for one in states(sharing, grid, ids, Tally(), sharing.memory):
-            audit(model, grid, ids, one)
+        audit(model, grid, ids, list(states(sharing, grid, ids, Tally(), sharing.memory)))
     except (InterpError, RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
         return str(error.complaint.rule if isinstance(error, InterpError) else error)[:200]
     return ""
