@@ -106,7 +106,10 @@ def _median_norm(model: Model, encoded: Encoded, edit: Edit) -> Float[np.ndarray
     """What alpha 1 must be multiplied by for the added vector to have the site's median norm."""
     if edit.vector.shape != feature(model, edit.site) or not edit.vector.any():
         raise RequestError("a dose in norms needs one vector, not zero", where=str(edit))
-    plain = model.backend.forward(encoded.ids, capture=[edit.site], logits="none")
-    values = plain.captured[edit.site][encoded.mask(edit.at)]
-    norms = np.linalg.norm(values.reshape(len(values), -1).astype(np.float64), axis=1)
-    return np.asarray(np.median(norms) / np.linalg.norm(edit.vector), np.float32)
+    key = encoded.prompts.digest, edit.site, edit.at
+    if key not in model.norms:
+        plain = model.backend.forward(encoded.ids, capture=[edit.site], logits="none")
+        values = plain.captured[edit.site][encoded.mask(edit.at)]
+        norms = np.linalg.norm(values.reshape(len(values), -1).astype(np.float64), axis=1)
+        model.norms[key] = float(np.median(norms))
+    return np.asarray(model.norms[key] / np.linalg.norm(edit.vector), np.float32)

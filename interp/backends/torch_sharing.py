@@ -45,16 +45,16 @@ class TorchSharing:
 
     def bytes_a_token(self, longest: int) -> int:
         """What one token of a wave takes at most, with prompts of at most this length."""
-        config: Any = self.hooked.model.config.get_text_config()
-        inner: int = getattr(config, "intermediate_size", None) or 4 * self.info.d_model
+        model: Any = self.hooked.model
+        config, d_model = model.config.get_text_config(), self.info.d_model
+        inner = getattr(config, "intermediate_size", None) or 4 * d_model
         scores = 3 * self.info.n_heads * longest * 4
-        size: int = self.hooked.model.dtype.itemsize
-        return scores + (3 * inner + 8 * self.info.d_model) * size
+        return int(scores + (3 * inner + 8 * d_model) * model.dtype.itemsize)
 
     def bytes_a_row(self, own: int) -> int:
         """What a row takes while it is decoded, with so many keys and values of its own."""
         info, size = self.info, self.hooked.model.dtype.itemsize
-        return 2 * own * info.n_kv_heads * info.d_head * len(self.hooked.blocks) * size
+        return int(2 * own * info.n_kv_heads * info.d_head * len(self.hooked.blocks) * size)
 
     @property
     def memory(self) -> int:

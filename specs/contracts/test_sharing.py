@@ -1,0 +1,82 @@
+"""A sweep that shares work gives the numbers of its runs one by one, and says how it was computed.
+
+What a cell takes over from its prompt is what the prompt has below the first edited layer and
+before the first edited position; everything else is its own. A cell that takes over more gives the
+unedited run's numbers, or another prompt's, and every grid looks flatter than it is. The bite: the
+cells of these grids differ from the unedited run and from each other.
+
+Source: contract of `interp.sweep`; the causal cone of an edit in a decoder-only model.
+"""
+
+import numpy as np
+import pytest
+
+from interp import (
+    generate,
+    patch,
+    random_direction,
+    relative_error,
+    resid_post,
+    resid_pre,
+    rounding,
+    run,
+    steer,
+    sweep,
+    z,
+)
+
+pytestmark = [pytest.mark.contract("sweep")]
+
+
+def logits(done):
+    """The logits after each prompt."""
+    return done.next_logits
+
+
+def tokens(done):
+    """The new tokens of each prompt, -1 after its end."""
+    return np.array([[*new, *[-1] * (4 - len(new))] for new in done.new_ids])
+
+
+def dose(model, layer, alpha, at="all"):
+    """A variant that pushes along a direction of the layer's own."""
+    site = resid_post(layer)
+    push = random_direction(model, site, seed=layer)
+    return (steer(site, push, alpha=alpha, at=at, unit="median_norm"),)
+
+
+@pytest.fixture(params=["e1", "last", "all"])
+def variants(model, mixed_lengths, request):
+    """Each kind of edit at each layer, at one position: another prompt's state, a push, a head."""
+    layers = model.layers[::2]
+    sites = [site(layer) for layer in layers for site in (resid_pre, z)]
+    given = run(model, mixed_lengths, capture=sites)
+    states = {site: np.nan_to_num(np.roll(given[site], 1, axis=0)) for site in sites}
+    patches = [(patch(site, state, at=request.param),) for site, state in states.items()]
+    return [(), *patches, *(dose(model, layer, 1.0, request.param) for layer in layers)]
+
+
+def test_what_is_shared_equals_what_is_not(model, mixed_lengths, variants):
+    grid = sweep(model, mixed_lengths, variants, read=logits)
+    plain = np.stack([logits(run(model, mixed_lengths, *variant)) for variant in variants])
+    assert "differs" not in str(grid.rung)
+    assert relative_error(grid.values, plain) < rounding(model)
+    assert (np.abs(plain[1:] - plain[0]).max(axis=(1, 2)) > 0).all()
+
+
+@pytest.mark.parametrize("phase", ["all", "prompt", "generated"])
+def test_generating_together_equals_generating_apart(model, mixed_lengths, phase):
+    cells = [(layer, alpha) for layer in model.layers[::2] for alpha in (0.0, 1.0, 4.0)]
+    variants = [(dose(model, *cell)[0].during(phase),) for cell in cells]
+    grid = sweep(model, mixed_lengths, variants, read=tokens, max_new_tokens=4)
+    plain = [tokens(generate(model, mixed_lengths, *one, max_new_tokens=4)) for one in variants]
+    assert np.array_equal(grid.values, plain)
+    assert len({one.tobytes() for one in plain}) > 1
+
+
+def test_the_ledger_of_a_grid_is_that_of_its_runs(model, mixed_lengths, variants):
+    grid = sweep(model, mixed_lengths, variants, read=logits)
+    for ledger, variant in zip(grid.ledgers, variants, strict=True):
+        for ours, plain in zip(ledger, run(model, mixed_lengths, *variant).ledger, strict=True):
+            assert (ours.fired, ours.positions) == (plain.fired, plain.positions)
+            assert abs(ours.delta_norm - plain.delta_norm) <= 20 * rounding(model) * plain.site_norm
