@@ -36,6 +36,7 @@ class Growth:
         self._strokes, self._limit = grove.strokes, limit
         self._device = trunk.final.device
         self._alive = np.arange(len(grove.prompt))
+        self._segments = segments(grove.prompt)
         self._prompt = grove.prompt
         self._brush = Brush(self._device)
         self._hidden = torch.from_numpy(grove.hidden).to(self._device, hooked.model.dtype)
@@ -81,7 +82,7 @@ class Growth:
         brought = [
             (place[part[0]], *part[1:])
             for walk, place in grove.brought
-            if (part := walk.own.get(layer)) is not None
+            if (part := walk.own.pop(layer, None)) is not None  # copied now, not needed twice
         ]
         length = max((keys.shape[2] for _, keys, _ in brought), default=0)
         like = trunk.keys[layer]
@@ -108,7 +109,7 @@ class Growth:
 
     def _leave(self, going: np.ndarray) -> None:
         """Without the rows that have ended."""
-        if going.all() and self._step:
+        if going.all():
             return
         kept = indices(np.flatnonzero(going), self._device)
         self._alive = self._alive[going]

@@ -108,8 +108,8 @@ class TorchSharing:
 
     def _remember(self, trunk: TorchTrunk, module: Any, *args: Any, **settings: Any) -> Any:
         """The model's own attention, its keys and values kept."""
-        trunk.keys.append(args[1])
-        trunk.values.append(args[2])
+        trunk.keys.append(args[1].contiguous())
+        trunk.values.append(args[2].contiguous())
         return original(self.info.attn_implementation, module)(module, *args, **settings)
 
 
