@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
+from interp.charts import Curves, HeatMap, Line, Panel, Plot, floats
 from interp.encoded import Encoded
+from interp.errors import RequestError
 from interp.ledger import report
 from interp.metrics import Choices, probability, rank
 from interp.models import Model
@@ -14,6 +16,7 @@ from interp.positions import Position
 from interp.prompts import PromptSet, as_prompt_set
 from interp.readers import Logits, Reader, in_blocks
 from interp.sites import Site, embed, resid_post
+from interp.stats import proportion
 from interp.streaming import streamed
 
 
@@ -47,6 +50,61 @@ class Lens:
         counts = [np.unique(column, return_counts=True)[1].max() for column in self.likeliest.T]
         return np.array(counts) / len(self.likeliest)
 
+    def chart(self) -> Curves:
+        """How often an answer is the likeliest token, by depth, with Wilson intervals."""
+        rates = [proportion(hits) for hits in self.top1.T]
+        x, y = floats(range(len(rates))), floats(rate.mean for rate in rates)
+        low, high = floats(rate.low for rate in rates), floats(rate.high for rate in rates)
+        return Curves(
+            "Logit lens: the answer is the likeliest token",
+            f"n = {len(self.ranks)} prompts. Bars: 95 % Wilson intervals.",
+            "after block",
+            (Plot("share of prompts", (Line("answer on top", x, y, low, high),)),),
+            _depth_names(len(rates)),
+        )
+
+    def generic_chart(self) -> Curves:
+        """How many prompts share one likeliest token, by depth: what does not depend on them."""
+        x = floats(range(len(self.commonest)))
+        return Curves(
+            "Logit lens: prompts with the same likeliest token",
+            f"n = {len(self.ranks)} prompts. At each depth, the commonest of the likeliest tokens.",
+            "after block",
+            (Plot("share of prompts", (Line("commonest token", x, floats(self.commonest)),)),),
+            _depth_names(len(x)),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LensMap:
+    """The lens at every token of one prompt; `ranks` are those of the answer to the prompt."""
+
+    encoded: Encoded
+    model_id: str
+    tokens: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]  # [depth][pos], the likeliest
+    ranks: Int[np.ndarray, "depth pos"]
+
+    def __repr__(self) -> str:
+        """One line, as pytest prints it."""
+        return f"<logit lens of {self.encoded.prompts.prompts[0].content!r}, every token>"
+
+    def chart(self) -> HeatMap:
+        """The rank of the answer over layers and positions, 1 for the likeliest token."""
+        prompt = self.encoded.prompts.prompts[0]
+        return HeatMap(
+            f"Logit lens of \u201c{prompt.content}\u201d on {self.model_id}",
+            f"One prompt, an example. Answer: {', '.join(prompt.answers)}. "
+            "In each cell the likeliest token.",
+            "token",
+            "after block",
+            self.tokens,
+            _depth_names(len(self.ranks)),
+            "rank of the answer (1 = likeliest)",
+            (Panel("", tuple(floats(row + 1) for row in self.ranks), self.words),),
+            "log",
+        )
+
 
 def logit_lens(
     model: Model, prompts: PromptSet | Sequence[str], *, at: str | Position = "last"
@@ -61,10 +119,30 @@ def logit_lens(
     """
     encoded = model.encode(as_prompt_set(prompts))
     encoded.indices(at)  # one token a prompt
-    said = read_depths(model, prompts, read=_THREE, at=at)
-    return Lens(
-        encoded, said[:, :, 0].astype(np.int64), said[:, :, 1].astype(np.int64), said[:, :, 2]
-    )
+    return Lens(encoded, *_three_of(model, encoded.prompts, at))
+
+
+def lens_map(model: Model, prompts: PromptSet | Sequence[str]) -> LensMap:
+    """The lens at every token of one prompt: when, and where, the answer comes up.
+
+    Raises:
+        RequestError: more than one prompt, or one without answers.
+    """
+    wanted = as_prompt_set(prompts)
+    if len(wanted) != 1:
+        raise RequestError(
+            "a lens map is of one prompt, an example",
+            asked="lens_map(...)",
+            expected="a prompt set of one prompt",
+            received=wanted,
+            hint='prompts.only(split="test", country="France")',
+        )
+    encoded = model.encode(wanted)
+    likeliest, ranks, _ = _three_of(model, wanted, "all")
+    decode = model.backend.tokenizer.decode
+    words = tuple(tuple(decode([int(token)]) for token in depth) for depth in likeliest.T)
+    tokens = tuple(decode([token]) for token in encoded.ids[0])
+    return LensMap(encoded, model.id, tokens, words, ranks.T)
 
 
 def read_depths(
@@ -93,15 +171,28 @@ def read_depths(
     return np.asarray(said)
 
 
+def depths(model: Model) -> list[Site]:
+    """The residual stream from the embedding to the last block: n_layers + 1 sites."""
+    return [embed(), *(resid_post(layer) for layer in range(model.n_layers))]
+
+
 def _three(logits: Logits, answers: Choices, _: Choices) -> np.ndarray:
     """The likeliest token, the answer's rank and its probability."""
     columns = logits.argmax(axis=-1), rank(logits, answers), probability(logits, answers)
     return np.stack([column.astype(np.float64) for column in columns], axis=1)
 
 
-_THREE = Reader("lens", _three)
+_THREE = Reader("the lens", _three)
 
 
-def depths(model: Model) -> list[Site]:
-    """The residual stream from the embedding to the last block: n_layers + 1 sites."""
-    return [embed(), *(resid_post(layer) for layer in range(model.n_layers))]
+def _three_of(
+    model: Model, prompts: PromptSet, at: str | Position
+) -> tuple[
+    Int[np.ndarray, "token depth"], Int[np.ndarray, "token depth"], Float[np.ndarray, "token depth"]
+]:
+    said = read_depths(model, prompts, read=_THREE, at=at)
+    return said[..., 0].astype(np.int64), said[..., 1].astype(np.int64), said[..., 2]
+
+
+def _depth_names(n: int) -> tuple[str, ...]:
+    return ("embed", *map(str, range(n - 1)))

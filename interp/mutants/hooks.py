@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,6 +76,37 @@ def captures_first(right: Any) -> Any:
 def in_place(right: Any) -> Any:
     """Edit the model's own tensor, which an earlier capture may share."""
     return lambda x, *rest: x.copy_(right(x, *rest))
+
+
+def into_the_matrix(right: Any) -> Any:
+    """Edit an embedding by rewriting its row of the matrix, which a tied head reads too."""
+
+    def installers(self: Any, taps: Any, heads: Any) -> Any:
+        yield from right(self, taps, heads)
+        if any(write.site.name == "embed" for write in taps._writes):  # noqa: SLF001  a planted bug
+            yield partial(_rewriting, self)
+
+    return installers
+
+
+def _rewriting(hooked: Any) -> Any:
+    """After every other hook on the first block's input: its values become rows of the matrix."""
+    table = hooked.model.get_input_embeddings()
+    kept, seen = table.weight.detach().clone(), []
+    looked_up = table.register_forward_hook(lambda _module, args, _output: seen.append(args[0]))
+
+    def hook(_module: Any, args: Any, kwargs: Any) -> None:
+        entered = args[0] if args else kwargs["hidden_states"]
+        table.weight.data[seen[-1]] = entered
+
+    entering = hooked.blocks[0].layer.register_forward_pre_hook(hook, with_kwargs=True)
+
+    def remove() -> None:
+        looked_up.remove()
+        entering.remove()
+        table.weight.data.copy_(kept)
+
+    return SimpleNamespace(remove=remove)
 
 
 def as_it_lies(right: Any) -> Any:
@@ -155,6 +187,11 @@ MUTANTS = (
             "interp.backends.torch:TorchBackend._refuse_unfit",
             lambda _: lambda self: self._model.train(),
         ),
+    ),
+    Mutant(
+        "tied-head-edited",
+        "TransformerLens, W_E shared with W_U",
+        replaced("interp.backends.torch_hooks:Hooked._installers", into_the_matrix),
     ),
     Mutant(
         "firing-is-not-checked",

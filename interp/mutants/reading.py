@@ -124,6 +124,16 @@ def swapped_axes(right: Any) -> Any:
     return shaped
 
 
+def turned_pattern(right: Any) -> Any:
+    """Take the keys of an attention pattern for its queries."""
+
+    def shaped(name: Any, tap: Any, heads: Any) -> Any:
+        seen = right(name, lambda value: tap(value.transpose(1, -1)).transpose(1, -1), heads)
+        return seen if name == "pattern" else right(name, tap, heads)
+
+    return shaped
+
+
 def fewer_heads(right: Any) -> Any:
     """Take the number of key-value heads for that of heads."""
 
@@ -223,6 +233,11 @@ MUTANTS = (
         "heads-and-dimensions-swapped",
         "pyvene #158",
         replaced("interp.backends.torch_hooks:_shaped", swapped_axes),
+    ),
+    Mutant(
+        "queries-and-keys-swapped",
+        "TransformerLens, pattern as [key, query]",
+        replaced("interp.backends.torch_hooks:_shaped", turned_pattern),
     ),
     Mutant(
         "key-value-heads-taken-for-heads",

@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 
 from interp.errors import RequestError
+from interp.plugin.claims import said_by
 from interp.plugin.setting import SETTING
 from interp.reports.record import Case, Role
 from interp.reports.values import Scalar
@@ -52,7 +53,7 @@ def _describe(item: pytest.Item) -> Spec | None:
     role = _role(item)
     if role is None or not isinstance(item, pytest.Function):
         return None
-    model, params = _model_and_params(item)
+    model, given = _model_and_params(item)
     spec_id, version = f"{item.path.stem}::{item.originalname}", 1
     problem = None
     if role == "finding":
@@ -62,8 +63,9 @@ def _describe(item: pytest.Item) -> Spec | None:
             problem = error
     rest = _rest_of_id(item, model)
     parts = [part for part in (_claim_of_family(item) if role == "finding" else "", rest) if part]
-    case = Case(item.nodeid, spec_id, version, role, model, "-".join(parts), _guards(item, role))
-    return Spec(case, _labels(params, rest), problem)
+    params, guards, said = "-".join(parts), _guards(item, role), said_by(item)
+    case = Case(item.nodeid, spec_id, version, role, model, params, guards, *said)
+    return Spec(case, _labels(given, rest), problem)
 
 
 def _role(item: pytest.Item) -> Role | None:

@@ -1,5 +1,6 @@
 """The options of the command line and the ini file, as one value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -32,6 +33,13 @@ class Options:
     reports_dir: Path
     registry: Path
     vary: str = PLAIN
+    published: Path = Path("reports/published.toml")
+    allow_new: bool = False
+    junit: str = "all"
+    redact: bool = False
+    resume: str | None = None
+    retry_crashed: bool = False
+    report: bool = True
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -76,9 +84,28 @@ def add_options(parser: pytest.Parser) -> None:
         "--gate",
         dest="interp_gate",
         action="store_true",
-        help="for CI: --require-models, and what is inconclusive or measured nothing is an error",
+        help="for CI: --require-models, what is inconclusive or measured nothing is an error, and "
+        "so is drift from the accepted baseline",
+    )
+    add(
+        "--no-report",
+        dest="interp_report",
+        action="store_false",
+        help="write no page, figures or tables at the end; interp report makes them later",
     )
     add("--run-dir", dest="interp_run_dir", metavar="DIR", help="the folder of this run, a new one")
+    add(
+        "--resume",
+        dest="interp_resume",
+        metavar="RUN",
+        help="go on with a run that was cut short: its folder, its name below runs, or latest",
+    )
+    add(
+        "--retry-crashed",
+        dest="interp_retry_crashed",
+        action="store_true",
+        help="with --resume: run again what was running when the run was cut short",
+    )
     add(
         "--reports-dir",
         dest="interp_reports_dir",
@@ -93,7 +120,21 @@ def add_options(parser: pytest.Parser) -> None:
         help="compute the same another harmless way, to see what moves (interp calibrate)",
     )
     parser.addini("interp_models", "the registry of models", default="fixtures/models.toml")
+    add(
+        "--redact-prompts",
+        dest="interp_redact",
+        action="store_true",
+        help="keep hashes of prompts instead of their texts in journals and reports",
+    )
+    add(
+        "--baseline-allow-new",
+        dest="interp_allow_new",
+        action="store_true",
+        help="with --gate: a value that the model's baseline does not have yet is no drift",
+    )
     parser.addini("interp_reports", "where runs/ and baselines/ are", default="reports")
+    parser.addini("interp_junit", "values in --junitxml: all or none", default="all")
+    parser.addini("interp_published", "the values of papers", default="reports/published.toml")
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -115,4 +156,23 @@ def read_options(config: pytest.Config) -> Options:
         here / reports_dir if reports_dir else in_ini,
         config.rootpath / str(config.getini("interp_models")),
         config.getoption("interp_vary"),
+        config.rootpath / str(config.getini("interp_published")),
+        bool(config.getoption("interp_allow_new")),
+        _one_of(config, "interp_junit", ("all", "none")),
+        bool(config.getoption("interp_redact")),
+        config.getoption("interp_resume"),
+        bool(config.getoption("interp_retry_crashed")),
+        bool(config.getoption("interp_report")),
     )
+
+
+def _one_of(config: pytest.Config, name: str, choices: Sequence[str]) -> str:
+    """A setting of the ini file that has a few words.
+
+    Raises:
+        pytest.UsageError: it has another.
+    """
+    word = str(config.getini(name))
+    if word not in choices:
+        raise pytest.UsageError(f"{name} = {word!r}: it is one of {', '.join(choices)}")
+    return word

@@ -1,47 +1,51 @@
 """What this process writes into the run."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
 
-from interp.errors import DataError, InterpError, RequestError
+from interp.errors import DataError, InterpError
 from interp.plugin.cases import Spec
+from interp.plugin.failing import FailedContracts
+from interp.plugin.memory import peak
+from interp.plugin.repeats import Repeats
 from interp.plugin.setting import Setting
 from interp.reports.journal import Journal, replace_file, unwritable
-from interp.reports.manifest import write_manifest
-from interp.reports.record import Case, End, failed_contracts, read_run
+from interp.reports.manifest import Asked, without_secrets, write_manifest
+from interp.reports.record import Case, End
 from interp.reports.values import Identity, Reading, Scalar, Value
 
-Key = tuple[str | None, str, int, str]
 VALUES = pytest.StashKey[list[Value]]()
 
 
 @dataclass(frozen=True)
 class Live:
-    """The model that is loaded in this process."""
+    """The model that is loaded in this process, and what the process then held in memory."""
 
     id: str
     identity: Identity
     seconds: float
+    memory: int = 0  # bytes
 
 
 class Recorder:
-    """The journal of this process, the model it has loaded, and the contracts it saw fail."""
+    """The journal of this process, as the hooks write it, and the model that is loaded."""
 
     def __init__(self, setting: Setting, writer: str, *, one_worker_a_model: bool) -> None:
         self.setting = setting
         self.writer = writer
-        self.one_worker_a_model = one_worker_a_model
         self.live: Live | None = None
+        self.deselected = 0  # specs that were collected here and not chosen
         self.broken: InterpError | None = None
+        self.open_journal: Callable[[Path, str], Journal] = Journal
         self._journal: Journal | None = None
-        self._failed: dict[str, list[Case]] = {}
-        self._model: str | None = None
-        self._measured: dict[Key, str] = {}  # by which test
-        self._now: set[Key] = set()  # by the test that is running
+        inherits = one_worker_a_model or setting.resumed is not None
+        self.failed = FailedContracts(setting.run, inherits=inherits)
+        self._repeats = Repeats()
+        self._running: Case | None = None
 
     def open(self, specs: Sequence[Spec]) -> None:
         """Create the folder of the run, with its manifest, what is planned, and our journal.
@@ -51,11 +55,15 @@ class Recorder:
         """
         run = self.setting.run
         planned = json.dumps([asdict(spec.case) for spec in specs]).encode()
+        resumed = self.setting.resumed
         try:
             if not (run / "manifest.json").exists():
                 self._write_manifest()
-            replace_file(run / "collection.json", planned)
-            self._journal = Journal(run, self.writer)
+            if resumed is None or not resumed.planned:
+                replace_file(run / "collection.json", planned)
+            self._journal = self.open_journal(run, self.writer)
+            if resumed is not None:
+                self._journal.write("resume", {"argv": without_secrets(self.setting.argv)})
         except OSError as error:
             self.broken = unwritable(error, run)
         except DataError as error:
@@ -65,16 +73,15 @@ class Recorder:
 
     def start(self, case: Case) -> None:
         """Write down that a case starts; on a model that is new here, learn what failed on it."""
-        if case.model != self._model:
-            self._model = case.model
-            self._inherit(case.model)
-        self._now.clear()
+        self.failed.turn_to(case.model)
+        self._repeats.next_test()
+        self._running = case
         self._note("test_start", asdict(case))
 
     def end(self, end: End) -> None:
         """Write down how a case ended, and remember a contract that did not hold."""
-        if end.case.role == "contract" and end.verdict == "fails" and end.case.model is not None:
-            self._failed.setdefault(end.case.model, []).append(end.case)
+        self.failed.add(end)
+        self._running = None
         row = {key: value for key, value in asdict(end).items() if key != "case"}
         self._note("test_end", {**asdict(end.case), **row}, safe=True)
 
@@ -83,14 +90,27 @@ class Recorder:
         self._note("teardown_error", {**asdict(case), "reason": reason}, safe=True)
 
     def loaded(self, live: Live) -> None:
-        """Write down that a model was loaded; the contracts it failed elsewhere count here too."""
+        """Write down that a model was loaded.
+
+        Raises:
+            DataError: the run that is resumed had another one under this id; nothing more is
+                written.
+        """
+        if self.setting.resumed is not None:
+            try:
+                self.setting.resumed.check_loaded(live.id, live.identity)
+            except DataError as error:
+                self.close(interrupted=True)
+                self.broken = error
+                raise
         self.live = live
         self._note("model_load", asdict(live) | {"model": live.id})
 
     def freed(self, model: str, held_by: Sequence[str]) -> None:
         """Write down that a model was given back, and what still holds it."""
         self.live = None
-        self._note("model_free", {"model": model, "held_by": list(held_by)})
+        known = {"model": model, "held_by": list(held_by), "peak": peak()}
+        self._note("model_free", known)
 
     def value(self, item: pytest.Item, value: Value, reading: Reading) -> None:
         """Write down one measured value, its items first.
@@ -99,7 +119,7 @@ class Recorder:
             DataError: it could not be written.
             RequestError: the same was measured before.
         """
-        self._refuse_again(value)
+        self._repeats.refuse(value)
         if self._journal is None:
             raise self.broken or DataError("there is no journal to write to")
         row = asdict(value)
@@ -107,41 +127,24 @@ class Recorder:
             row["items"] = self._journal.keep_items(reading.items)
         self._journal.write("value", row)
         item.stash.setdefault(VALUES, []).append(Value(**row))
-        item.user_properties.extend(_properties(value))
 
-    def failed_on(self, model: str) -> list[Case]:
-        """The contracts that failed on this model."""
-        return self._failed.get(model, [])
+    def chart(self, fields: Mapping[str, object]) -> None:
+        """Write down one chart.
 
-    def close(self) -> None:
-        """Close the journal, if one was opened."""
+        Raises:
+            DataError: it could not be written.
+        """
+        if self._journal is None:
+            raise self.broken or DataError("there is no journal to write to")
+        self._journal.write("chart", fields)
+
+    def close(self, *, interrupted: bool = False) -> None:
+        """Close the journal, if it is open; a case that was `interrupted` did not crash."""
+        if interrupted and self._running is not None:
+            self._note("test_stop", asdict(self._running), safe=True)
         if self._journal is not None:
             self._journal.close()
-
-    def _refuse_again(self, value: Value) -> None:
-        """Two values that nothing tells apart could not be compared with those of another run."""
-        key = (value.model_id, value.spec_id, value.spec_version, value.name)
-        if (before := self._measured.setdefault(key, value.nodeid)) != value.nodeid or (
-            key in self._now
-        ):
-            raise RequestError(
-                "this finding has measured the same before",
-                asked=f"measured({value.metric!r})",
-                expected="another name or other labels",
-                received=value.name,
-                where=before,
-                hint="say what is different, e.g. measured(..., layer=layer)",
-            )
-        self._now.add(key)
-
-    def _inherit(self, model: str | None) -> None:
-        """Learn which contracts of this model failed in, or killed, the worker before this one."""
-        if model is None or not self.one_worker_a_model:
-            return
-        with suppress(InterpError):
-            record = read_run(self.setting.run)
-            # Of this model only: what is open on another is running in another worker.
-            self._failed[model] = failed_contracts(record.ends, record.crashed).get(model, [])
+            self._journal = None
 
     def _write_manifest(self) -> None:
         setting = self.setting
@@ -151,7 +154,7 @@ class Recorder:
             argv=setting.argv,
             models=[one.spec for one in setting.selection.chosen],
             profile=setting.options.profile,
-            vary=setting.options.vary,
+            asked=asked_of(self.setting, self.deselected),
         )
 
     def _note(self, kind: str, fields: Mapping[str, object], *, safe: bool = False) -> None:
@@ -169,12 +172,10 @@ class Recorder:
 RECORDER = pytest.StashKey[Recorder]()
 
 
-def _properties(value: Value) -> Iterator[tuple[str, object]]:
-    """A value as properties of the test, which `--junitxml` writes."""
-    yield f"interp.{value.name}", value.value
-    for part in ("low", "high", "n"):
-        if (number := getattr(value, part)) is not None:
-            yield f"interp.{value.name}.{part}", number
+def asked_of(setting: Setting, deselected: int) -> Asked:
+    """What the manifest says of the session, beside its models and its profile."""
+    options = setting.options
+    return Asked(options.vary, options.gate, deselected, setting.paths)
 
 
 def labels_of(spec: Spec, given: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -22,6 +22,7 @@ class Reported:
     first: str = ""  # the first value, in words
     seconds: float = 0.0
     load: float | None = None
+    memory: int = 0
 
 
 def attach(
@@ -41,6 +42,7 @@ def attach(
         "first": in_words(values[0]) if values else "",
         "seconds": end.seconds if end else 0.0,
         "load": live.seconds if live and loaded else None,
+        "memory": live.memory if live and loaded else 0,
     }
 
 

@@ -9,32 +9,53 @@ from pathlib import Path
 
 import pytest
 
-from interp.errors import InterpError
+from interp.errors import InterpError, RequestError, closest
+from interp.plugin.claiming import claim, own_folder
 from interp.plugin.options import Options, read_options
+from interp.plugin.resuming import Resumed, resume
 from interp.plugin.selection import Selection, select
 from interp.plugin.vary import set_threads
 from interp.registry import ModelSpec
+from interp.reports.baselines import Baseline, baseline_file, load_baseline
+from interp.reports.folders import find_run
 from interp.reports.manifest import run_name
 from interp.reports.noise import PLAIN, Known, load_noise, noise_file
-from interp.reports.verdicts import AcceptedVerdict, load_accepted
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The options, the models, the folder of the run, accepted verdicts and known noise."""
+    """The options, the models, the folder of the run, their baselines and known noise."""
 
     options: Options
     selection: Selection
     run: Path
     root: Path
     argv: tuple[str, ...]
-    accepted: Mapping[str, tuple[AcceptedVerdict, ...]]
+    baselines: Mapping[str, Baseline]
     noise: Mapping[str, Known]
+    published: frozenset[str] = frozenset()  # ids of values of papers
+    paths: tuple[str, ...] = ()  # what was collected, from the root
+    resumed: Resumed | None = None
 
     @property
     def ours(self) -> bool:
         """Whether this project has models; where not, the plugin keeps out of the way."""
         return bool(self.selection.registry.path or self.options.models)
+
+    def known_to_be_published(self, name: str | None) -> None:
+        """Refuse the id of a published value that there is none of.
+
+        Raises:
+            RequestError: no entry of published.toml has this id.
+        """
+        if name is None or name in self.published:
+            return
+        raise RequestError(
+            "no published value has this id",
+            expected=f"an entry of {self.options.published}",
+            received=repr(name),
+            hint=closest(name, self.published),
+        )
 
 
 SETTING = pytest.StashKey[Setting]()
@@ -63,16 +84,20 @@ def decide(config: pytest.Config) -> Setting:
     options = read_options(config)
     try:
         selection = select(options)
-        accepted = {
-            one.spec.id: load_accepted(options.reports_dir / "baselines" / f"{one.spec.id}.jsonl")
+        baselines = {
+            one.spec.id: load_baseline(baseline_file(options.reports_dir, one.spec.id))
             for one in selection.chosen
         }
         noise = _noise(options, selection)
-        run = _new_run(options)
+        published = _published(options.published)
+        run, resumed = _run_of(config, options, selection)
     except InterpError as error:
         raise pytest.UsageError(str(error)) from None
     argv = tuple(str(word) for word in config.invocation_params.args)
-    setting = Setting(options, selection, run, config.rootpath, argv, accepted, noise)
+    paths = _paths(config)
+    setting = Setting(
+        options, selection, run, config.rootpath, argv, baselines, noise, published, paths, resumed
+    )
     if setting.ours and not options.allow_download:
         stay_offline(config)
     set_threads(config, options.vary)
@@ -132,9 +157,31 @@ def _noise(options: Options, selection: Selection) -> dict[str, Known]:
     return {one: load_noise(noise_file(options.reports_dir, one)) for one in ids}
 
 
-def _new_run(options: Options) -> Path:
-    run = options.run_dir or options.reports_dir / "runs" / run_name()
-    if run.is_dir() and any(run.iterdir()):
-        message = f"--run-dir {run}: a run needs a folder of its own, and this one is not empty"
-        raise pytest.UsageError(message)
-    return run
+def _published(path: Path) -> frozenset[str]:
+    if not path.is_file():
+        return frozenset()
+    from interp.reports.published import load_published  # noqa: PLC0415  only where there are any
+
+    return frozenset(load_published(path))
+
+
+def _paths(config: pytest.Config) -> tuple[str, ...]:
+    """What pytest was told to collect, without the place where the project happens to lie."""
+    whole = ((config.invocation_params.dir / word).as_posix() for word in config.args)
+    return tuple(word.removeprefix(f"{config.rootpath.as_posix()}/") for word in whole)
+
+
+def _run_of(
+    config: pytest.Config, options: Options, selection: Selection
+) -> tuple[Path, Resumed | None]:
+    """The folder of this run, which is ours alone; and what it was left with, if it has begun."""
+    if options.resume is not None and options.run_dir is None:
+        run = find_run(options.reports_dir, options.resume)
+        claim(config, run)
+        return run, resume(run, options, [one.spec for one in selection.chosen])
+    if options.resume is not None or options.retry_crashed:
+        wrong = "--run-dir names a new run" if options.run_dir else "--retry-crashed needs a run"
+        raise pytest.UsageError(f"{wrong}; --resume RUN names the one to go on with")
+    if options.run_dir is not None:
+        return own_folder(config, options.run_dir), None
+    return options.reports_dir / "runs" / run_name(), None

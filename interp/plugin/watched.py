@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from interp.plugin.cases import spec_of
+from interp.plugin.redacting import REDACTOR
 
 WATCH = pytest.StashKey[Any]()  # an interp.ledger.Watch, imported once a spec runs
 
@@ -30,7 +31,10 @@ def _watched(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     from interp.ledger import Watch, watching  # noqa: PLC0415  numpy, once a spec runs
 
-    with watching(item.stash.setdefault(WATCH, Watch())):
+    watch = item.stash.setdefault(WATCH, Watch())
+    if (redactor := item.config.stash[REDACTOR]) is not None:
+        redactor.watch = watch
+    with watching(watch):
         return (yield)
 
 
@@ -38,6 +42,12 @@ def uses_of(item: pytest.Item) -> tuple[str, ...]:
     """The verbs and sites of its runs so far, as words that contracts speak for."""
     watch = item.stash.get(WATCH, None)
     return watch.words if watch else ()
+
+
+def prompts_of(item: pytest.Item) -> list[dict[str, object]]:
+    """The prompt sets of its runs so far, with the digests of their words and token ids."""
+    watch = item.stash.get(WATCH, None)
+    return watch.prompt_sets() if watch else []
 
 
 def ledger_of(item: pytest.Item) -> list[dict[str, object]]:

@@ -56,6 +56,11 @@ def seconds(duration: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def size(of: int) -> str:
+    """A number of bytes as people say it: `310 MB`, `2.5 GB`."""
+    return f"{of / 1e9:.1f} GB" if of >= 1e9 else f"{of / 1e6:.0f} MB"  # noqa: PLR2004
+
+
 def count(number_of: int, noun: str) -> str:
     """`1 spec`, `2 specs`."""
     return f"{number_of} {noun}" if number_of == 1 else f"{number_of} {noun}s"

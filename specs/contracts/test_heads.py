@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from interp import ablate, attn_out, patch, relative_error, rounding, run, z
-from interp.sites import head_out
+from interp.sites import head_out, pattern, v
 
 DEPTHS = pytest.mark.parametrize("depth", ["first", "middle", "last"])
 
@@ -46,3 +46,17 @@ def test_heads_and_one_bias_are_what_attention_adds(model, mixed_lengths, depth)
     summed = plain[head_out(layer), "last"].sum(axis=1) + bias
     assert relative_error(summed, plain[attn_out(layer), "last"]) < rounding(model)
     assert relative_error(bias, plain[attn_out(layer), "last"]) > rounding(model)
+
+
+@DEPTHS
+@pytest.mark.contract("pattern")
+def test_a_head_puts_out_its_pattern_over_the_values(model, mixed_lengths, depth):
+    available(model, "pattern", "v", "z")
+    seen = [site(model.layer(depth)) for site in (pattern, v, z)]
+    base = run(model, mixed_lengths, capture=seen)
+    weights, values, out = (np.nan_to_num(base[site]) for site in seen)
+    values = values.repeat(out.shape[2] // values.shape[2], axis=2)
+    weighed = np.einsum("bhqk,bkhd->bqhd", weights, values)
+    real = ~np.isnan(base[seen[2]])
+    assert relative_error(weighed[real], out[real]) < rounding(model)
+    assert relative_error(values[real], out[real]) > rounding(model)

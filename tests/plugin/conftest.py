@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np  # noqa: F401  pytester forgets modules that an inner run is first to import
 import pytest
 
+from interp.reports.folders import list_runs
 from interp.reports.record import read_run
 
-OURS_ALONE = ("-p", "interp.plugin", "-p", "no:cacheprovider")
+OURS_ALONE = ("-p", "interp.plugin", "-p", "no:cacheprovider", "--no-report")
 LIGHT_MODELS = Path(__file__).with_name("light_models.py").read_text()
 SPEC_HEAD = Path(__file__).with_name("spec_head.py").read_text()
 
@@ -65,7 +66,7 @@ class Project:  # noqa: PLR0904  one method for each thing a project has
 
     @property
     def runs(self):
-        return sorted((self.path / "reports" / "runs").glob("*"))
+        return list_runs(self.path / "reports")
 
     @property
     def record(self):
