@@ -190,6 +190,8 @@ def _three_of(
 ) -> tuple[
     Int[np.ndarray, "token depth"], Int[np.ndarray, "token depth"], Float[np.ndarray, "token depth"]
 ]:
+    if not all(model.encode(prompts).answers):
+        raise RequestError("the lens ranks answers: a prompt has none", asked="logit_lens(...)")
     said = read_depths(model, prompts, read=_THREE, at=at)
     return said[..., 0].astype(np.int64), said[..., 1].astype(np.int64), said[..., 2]
 
