@@ -167,15 +167,8 @@ class TorchBackend:
         if which == "none":
             self._hooked.decoder(input_ids=ids, use_cache=False)
             return np.zeros((len(ids), 0), np.float32)
-        last = real.sum(axis=1) - 1
-        kept = np.unique(last) if which == "last" else np.arange(real.shape[1])
-        asked = {"logits_to_keep": torch.from_numpy(kept).to(ids.device)} if self._keeps else {}
-        out = self._arrays.numpy(self._model(input_ids=ids, use_cache=False, **asked).logits)
-        if which == "last":
-            at = np.searchsorted(kept, last) if self._keeps else last
-            out = out[np.arange(len(out)), at]
-            return finite(out, "logits", np.ones(len(out), dtype=bool))
-        return blank(finite(out, "logits", real), real)
+        logits = last_logits if which == "last" else all_logits
+        return logits(self._model, ids, real, keeps=self._keeps)
 
     def _generate_even(
         self, ids: Sequence[Sequence[int]], writes: Sequence[Write], max_new_tokens: int
@@ -209,6 +202,28 @@ class TorchBackend:
         taps.move_to([write.mask for write in writes], real)
         with self._hooked.tapped(taps, self.info.heads):
             yield taps
+
+
+def last_logits(
+    model: Any, ids: Tensor, real: Bool[np.ndarray, "batch pos"], *, keeps: bool
+) -> Float[np.ndarray, "batch d_vocab"]:
+    """The logits at each row's last token; a model that `keeps` some makes no others."""
+    last = real.sum(axis=1) - 1
+    kept = np.unique(last)
+    asked = {"logits_to_keep": torch.from_numpy(kept).to(ids.device)} if keeps else {}
+    out = model(input_ids=ids, use_cache=False, **asked).logits
+    at = torch.from_numpy(np.searchsorted(kept, last) if keeps else last).to(ids.device)
+    rows = out[torch.arange(len(out), device=ids.device), at].float().cpu().numpy()
+    return finite(rows, "logits", np.ones(len(rows), dtype=bool))
+
+
+def all_logits(
+    model: Any, ids: Tensor, real: Bool[np.ndarray, "batch pos"], *, keeps: bool
+) -> Float[np.ndarray, "batch pos d_vocab"]:
+    """The logits at every token, NaN at padding."""
+    asked = {"logits_to_keep": 0} if keeps else {}  # 0 says all
+    out = model(input_ids=ids, use_cache=False, **asked).logits.float().cpu().numpy()
+    return blank(finite(out, "logits", real), real)
 
 
 def greedy(model: Any, ids: Tensor, *, last_only: bool) -> Iterator[Tensor]:

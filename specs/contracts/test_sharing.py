@@ -8,6 +8,8 @@ cells of these grids differ from the unedited run and from each other.
 Source: contract of `interp.sweep`; the causal cone of an edit in a decoder-only model.
 """
 
+from operator import attrgetter
+
 import numpy as np
 import pytest
 
@@ -26,11 +28,7 @@ from interp import (
 )
 
 pytestmark = [pytest.mark.contract("sweep")]
-
-
-def logits(done):
-    """The logits after each prompt."""
-    return done.next_logits
+next_logits = attrgetter("next_logits")
 
 
 def tokens(done):
@@ -57,8 +55,8 @@ def variants(model, mixed_lengths, request):
 
 
 def test_what_is_shared_equals_what_is_not(model, mixed_lengths, variants):
-    grid = sweep(model, mixed_lengths, variants, read=logits)
-    plain = np.stack([logits(run(model, mixed_lengths, *variant)) for variant in variants])
+    grid = sweep(model, mixed_lengths, variants, read=next_logits)
+    plain = np.stack([next_logits(run(model, mixed_lengths, *variant)) for variant in variants])
     assert "differs" not in str(grid.rung)
     assert relative_error(grid.values, plain) < rounding(model)
     assert (np.abs(plain[1:] - plain[0]).max(axis=(1, 2)) > 0).all()
@@ -75,7 +73,7 @@ def test_generating_together_equals_generating_apart(model, mixed_lengths, phase
 
 
 def test_the_ledger_of_a_grid_is_that_of_its_runs(model, mixed_lengths, variants):
-    grid = sweep(model, mixed_lengths, variants, read=logits)
+    grid = sweep(model, mixed_lengths, variants, read=next_logits)
     for ledger, variant in zip(grid.ledgers, variants, strict=True):
         for ours, plain in zip(ledger, run(model, mixed_lengths, *variant).ledger, strict=True):
             assert (ours.fired, ours.positions) == (plain.fired, plain.positions)
