@@ -8,12 +8,15 @@ from jaxtyping import Bool, Float
 
 from interp.backends.batching import for_rows
 from interp.backends.protocol import Write
+from interp.edits import Edit
 from interp.errors import DataError
 from interp.groves import Continued
 from interp.metrics import relative_error
 from interp.models import Model, rounding
 from interp.planned import States
 from interp.planning import Cells
+from interp.prompts import PromptSet
+from interp.resolve import write
 from interp.sites import PER_HEAD
 
 ONE_IN = 1000  # cells of a grid that are audited; three at least
@@ -60,13 +63,34 @@ def audit_decoded(
     """
     worst = 0.0
     for variant, prompt, new in zip(cells.variant, cells.prompt, cells.new_ids, strict=True):
-        read, fed = len(ids[prompt]), [*ids[prompt], *new[:-1]]
-        writes = [_grown(one, int(prompt), read, fed) for one in _written(grid, int(variant))]
-        logits = model.backend.forward([fed], writes, logits="all").logits[0, read - 1 :]
-        short = logits.max(axis=-1) - logits[np.arange(len(new)), list(new)]
-        worst = max(worst, float(short.max() / np.abs(logits).max()))
+        writes = _written(grid, int(variant))
+        worst = max(worst, _shortfall(model, ids[prompt], new, writes, int(prompt)))
     _refuse(model, worst, 2 * rounding(model))
     return worst
+
+
+def shortfall(
+    model: Model, prompts: PromptSet, edits: Sequence[Edit], new_ids: Sequence[Sequence[int]]
+) -> Float[np.ndarray, " batch"]:
+    """How far new tokens fall short of the likeliest ones of a plain pass over all before them.
+
+    The worst token of each row, relative to its largest logit: 0 where each is the likeliest, and
+    no more than rounding explains where two were as good as equal. The pass has no cache.
+    """
+    encoded = model.encode(prompts)
+    writes = [write(model, encoded, edit) for edit in edits]
+    rows = enumerate(zip(encoded.ids, new_ids, strict=True))
+    return np.array([_shortfall(model, ids, new, writes, row) for row, (ids, new) in rows])
+
+
+def _shortfall(
+    model: Model, ids: Sequence[int], new: Sequence[int], writes: Sequence[Write], row: int
+) -> float:
+    read, fed = len(ids), [*ids, *new[:-1]]
+    grown = [_grown(one, row, read, fed) for one in writes]
+    logits = model.backend.forward([fed], grown, logits="all").logits[0, read - 1 :]
+    short = logits.max(axis=-1) - logits[np.arange(len(new)), list(new)]
+    return float(short.max() / np.abs(logits).max())
 
 
 def _refuse(model: Model, apart: float, allowed: float) -> None:

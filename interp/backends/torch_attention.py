@@ -8,6 +8,7 @@ folds the rows of a prompt into the queries of one product against the prompt's 
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ KNOWN = ("eager", "sdpa")  # the implementations whose masks and shapes we know
 UNDERSTOOD = frozenset(  # the first three are heeded, the others change nothing here
     {"scaling", "softcap", "sliding_window", "position_ids", "cache_position"}
 )
-_CURRENT: list[Attend] = []  # under the lock of the model that is running
+_CURRENT: ContextVar[Attend] = ContextVar("attend")  # each thread runs a model of its own
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def attending(attend: Attend, modules: Sequence[nn.Module], own: str) -> Iterato
     masks.register(name, masks()[own])
     found: list[Any] = [module.config for module in modules if hasattr(module, "config")]
     configs = {id(config): config for config in found}
-    _CURRENT.append(attend)
+    token = _CURRENT.set(attend)
     try:
         for config in configs.values():
             config._attn_implementation = name  # noqa: SLF001  there is no public name
@@ -76,7 +77,7 @@ def attending(attend: Attend, modules: Sequence[nn.Module], own: str) -> Iterato
     finally:
         for config in configs.values():
             config._attn_implementation = own  # noqa: SLF001
-        _CURRENT.pop()
+        _CURRENT.reset(token)
 
 
 def original(own: str, attention: nn.Module) -> Attend:
@@ -189,4 +190,4 @@ def _picked(prompts: tuple[int, ...]) -> Any:
 def _current(
     module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Any, **settings: Any
 ) -> tuple[Tensor, Any]:
-    return _CURRENT[-1](module, query, key, value, mask, **settings)
+    return _CURRENT.get()(module, query, key, value, mask, **settings)

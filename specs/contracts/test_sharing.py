@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from interp import (
-    generate,
     patch,
     random_direction,
     relative_error,
@@ -26,14 +25,10 @@ from interp import (
     sweep,
     z,
 )
+from interp.auditing import shortfall
 
 pytestmark = [pytest.mark.contract("sweep")]
 next_logits = attrgetter("next_logits")
-
-
-def tokens(done):
-    """The new tokens of each prompt, -1 after its end."""
-    return np.array([[*new, *[-1] * (4 - len(new))] for new in done.new_ids])
 
 
 def dose(model, layer, alpha, at="all"):
@@ -63,13 +58,17 @@ def test_what_is_shared_equals_what_is_not(model, mixed_lengths, variants):
 
 
 @pytest.mark.parametrize("phase", ["all", "prompt", "generated"])
-def test_generating_together_equals_generating_apart(model, mixed_lengths, phase):
+def test_each_new_token_is_the_likeliest_of_a_plain_pass(model, mixed_lengths, phase):
     cells = [(layer, alpha) for layer in model.layers[::2] for alpha in (0.0, 1.0, 4.0)]
     variants = [(dose(model, *cell)[0].during(phase),) for cell in cells]
-    grid = sweep(model, mixed_lengths, variants, read=tokens, max_new_tokens=4)
-    plain = [tokens(generate(model, mixed_lengths, *one, max_new_tokens=4)) for one in variants]
-    assert np.array_equal(grid.values, plain)
-    assert len({one.tobytes() for one in plain}) > 1
+    told = []
+    sweep(
+        model, mixed_lengths, variants, max_new_tokens=4,
+        read=lambda one: told.append(one.new_ids) or np.zeros(len(one.new_ids)),
+    )  # fmt: skip
+    short = [shortfall(model, mixed_lengths, *one) for one in zip(variants, told, strict=True)]
+    assert np.max(short) <= 2 * rounding(model)
+    assert len(set(told)) > 1
 
 
 def test_the_ledger_of_a_grid_is_that_of_its_runs(model, mixed_lengths, variants):

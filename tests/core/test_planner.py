@@ -1,5 +1,7 @@
 """The planner: what a sweep shares gives what its runs give one by one."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,8 +26,10 @@ from interp import (
     z,
 )
 from interp.backends.torch_sharing import TorchSharing
+from interp.backends.varied import Varied
 from interp.errors import DataError, NonFiniteError, RequestError
 from interp.ledger import Watch, watching
+from interp.models import Model
 from interp.prompts import Prompt, PromptSet
 from interp.readers import (
     answer_margin,
@@ -233,6 +237,28 @@ def test_the_audit_refuses_a_wrong_wave(llama, monkeypatch):
     monkeypatch.setattr(TorchSharing, "wave", wrong)
     with pytest.raises(DataError, match="differs from the same cell"):
         sweep(llama, TEXTS, back_patches(llama, TEXTS), read=likeliest)
+
+
+def test_a_backend_that_shares_nothing_runs_plainly(llama):
+    varied = Model(llama.spec, Varied(llama.backend, at_a_time=2))
+    variants = back_patches(llama, TEXTS)
+    grid = sweep(varied, TEXTS, variants, read=logits_of)
+    assert str(grid.rung) == "plain: Varied shares nothing"
+    whole = sweep(llama, TEXTS, variants, read=logits_of)
+    assert relative_error(grid.values, whole.values) < rounding(llama)
+
+
+def test_two_threads_sweep_two_models_at_once(tiny):
+    models = [tiny("llama"), tiny("gemma2")]
+
+    def swept(model):
+        return sweep(model, TEXTS, back_patches(model, TEXTS), read=logits_of).values
+
+    alone = [swept(model) for model in models]
+    with ThreadPoolExecutor(2) as pool:
+        together = [list(pool.map(swept, models)) for _ in range(5)]
+    for pair in together:
+        assert all(map(np.array_equal, pair, alone))
 
 
 def test_nothing_stays_behind(llama):
