@@ -68,7 +68,9 @@ def _known_where_used(edit: Edit, mask: np.ndarray, feature_axes: int) -> np.nda
 
 
 def _rows(edit: Edit, batch: int) -> np.ndarray:
-    named = range(batch) if edit.rows is None else edit.rows
+    if edit.rows is None:
+        return np.ones(batch, dtype=bool)
+    named = edit.rows
     if not named or max(named) >= batch or min(named) < 0:
         raise RequestError(
             "an edit's rows must be rows of the batch",

@@ -54,8 +54,9 @@ def stroke(
     n, extra = len(row), write.value.ndim - (2 if write.site.name in PER_HEAD else 1)
     values, which = write.value[None], np.zeros(n, dtype=np.int64)
     if extra == 1:
-        given, which = np.unique(prompt, return_inverse=True)
-        values = write.value[given]
+        values, which = write.value, prompt
+        if n < len(values):
+            values, which = values[prompt], np.arange(n)
     if extra == 2:  # noqa: PLR2004  one value a position of a row
         values, which = write.value[prompt, places[1]], np.arange(n)
     heads = None if write.heads is None else np.tile(write.heads, (n, 1))

@@ -109,6 +109,7 @@ class TrunkPlan:
     layers: frozenset[int]
 
 
+@runtime_checkable
 class Trunk(Protocol):
     """The unedited pass over some prompts, kept by the engine until it is let go."""
 
@@ -123,6 +124,7 @@ class Trunk(Protocol):
         ...
 
 
+@runtime_checkable
 class Sharing(Protocol):
     """The steps of a planned sweep, on one engine.
 

@@ -48,16 +48,6 @@ def first_prompt(right: Any) -> Any:
     return lambda prompt: right(prompt * 0)
 
 
-def one_width(right: Any) -> Any:
-    """Recompute the last position alone, whatever was written before it."""
-
-    def cells(*given: Any) -> Any:
-        grid = right(*given)
-        return replace(grid, width=np.minimum(grid.width, 1))
-
-    return cells
-
-
 def by_name(_right: Any) -> Any:
     """Tell variants apart by what they are called."""
     return lambda edit: (str(edit),)
@@ -84,11 +74,6 @@ MUTANTS = (
         "later-positions-read-unedited-keys",
         "TransformerLens #382, start_at_layer with a cache",
         replaced("interp.backends.torch_walk:Walk.attend", unedited_keys),
-    ),
-    Mutant(
-        "cone-of-the-last-position-only",
-        "TransformerLens #889, caches of several tokens",
-        replaced("interp.planning:cells", one_width),
     ),
     Mutant(
         "output-of-a-layer-planned-as-its-input",

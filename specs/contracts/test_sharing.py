@@ -44,8 +44,8 @@ def variants(model, mixed_lengths, request):
     layers = model.layers[::2]
     sites = [site(layer) for layer in layers for site in (resid_pre, z)]
     given = run(model, mixed_lengths, capture=sites)
-    states = {site: np.nan_to_num(np.roll(given[site], 1, axis=0)) for site in sites}
-    patches = [(patch(site, state, at=request.param),) for site, state in states.items()]
+    others = [(site, np.roll(given[site], by, axis=0)) for site in sites for by in (1, 2)]
+    patches = [(patch(site, np.nan_to_num(it), at=request.param),) for site, it in others]
     return [(), *patches, *(dose(model, layer, 1.0, request.param) for layer in layers)]
 
 

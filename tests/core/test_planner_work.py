@@ -1,5 +1,6 @@
 """What a planned sweep takes: the closed forms, memory, and the time that planning needs."""
 
+import sys
 import time
 
 import numpy as np
@@ -101,7 +102,8 @@ def test_one_cell_takes_no_more_than_a_plain_run(llama):
 
 
 def test_planning_takes_a_few_milliseconds(llama):
-    variants = [variant for _ in range(14) for variant in back_patches(llama, TEXTS)][:136]
+    given = run(llama, TEXTS, capture=[resid_post(3)])[resid_post(3), "last"]
+    variants = [(patch(resid_pre(n % 4), given + np.float32(n), at="last"),) for n in range(136)]
     encoded = llama.encode(planned_set(TEXTS))
 
     def plan():
@@ -118,7 +120,8 @@ def test_planning_takes_a_few_milliseconds(llama):
         start = time.process_time()
         plan()
         took.append(time.process_time() - start)
-    assert min(took) < 0.005
+    checked = "beartype" in sys.modules  # every call then checks its shapes
+    assert min(took) < (0.010 if checked else 0.005)
 
 
 def test_a_reader_never_holds_the_logits_of_all_rows(llama, monkeypatch):
