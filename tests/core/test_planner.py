@@ -67,6 +67,10 @@ def pushed(verb, site, vector, dose, at):
     return verb(site, vector, alpha=dose, at=at)
 
 
+def head_pushed(layer, head, vector, at):
+    return steer(z(layer), vector[:8][None], at=at).on_heads(head)
+
+
 def replaced(site, vector, at):
     return ablate(site, how="mean", reference=vector[None], at=at)
 
@@ -78,14 +82,13 @@ def edits():
     doses = st.sampled_from([0.0, 0.5, -2.0])
     vectors = st.sampled_from(list(VECTORS))
     sites = st.sampled_from([make() for make in makers])
+    verbs = st.sampled_from([steer, project_out])
+    numbers = st.integers(0, 3)
     return st.one_of(
-        st.builds(pushed, st.sampled_from([steer, project_out]), sites, vectors, doses, places),
-        st.builds(replaced, sites, vectors, places),
-        st.builds(
-            lambda n, h, v, at: steer(z(n), v[:8][None], at=at).on_heads(h),
-            st.integers(0, 3), st.integers(0, 3), vectors, places,
-        ),
-    )  # fmt: skip
+        st.tuples(st.just(pushed), verbs, sites, vectors, doses, places),
+        st.tuples(st.just(replaced), sites, vectors, places),
+        st.tuples(st.just(head_pushed), numbers, numbers, vectors, places),
+    )
 
 
 STREAM = (resid_pre, resid_mid, resid_post, attn_out, mlp_out)
@@ -95,10 +98,11 @@ STREAM = (resid_pre, resid_mid, resid_post, attn_out, mlp_out)
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     drawn=texts(),
-    variants=st.lists(st.lists(edits(), max_size=3).map(tuple), min_size=3, max_size=8),
+    recipes=st.lists(st.lists(edits(), max_size=3).map(tuple), min_size=3, max_size=8),
 )
-def test_a_planned_grid_is_its_runs_one_by_one(tiny, family, drawn, variants):
+def test_a_planned_grid_is_its_runs_one_by_one(tiny, family, drawn, recipes):
     model = tiny(family)
+    variants = [tuple(make(*how) for make, *how in recipe) for recipe in recipes]
     prompts = PromptSet("drawn", tuple(Prompt(text=t, spans={"e1": "antonym"}) for t in drawn))
     grid = sweep(model, prompts, variants, read=logits_of)
     assert relative_error(grid.values, one_by_one(model, prompts, variants)) < rounding(model)

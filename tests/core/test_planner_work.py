@@ -121,7 +121,7 @@ def test_planning_takes_a_few_milliseconds(llama):
         plan()
         took.append(time.process_time() - start)
     checked = "beartype" in sys.modules  # every call then checks its shapes
-    assert min(took) < (0.010 if checked else 0.005)
+    assert min(took) < (0.050 if checked else 0.005)
 
 
 def test_a_reader_never_holds_the_logits_of_all_rows(llama, monkeypatch):
