@@ -29,7 +29,7 @@ SHAPED = $(shell grep -rl --include='*.py' --exclude-dir=backends '^from jaxtypi
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest mlx on-mlx readme report full clean
+.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest mlx on-mlx readme report bench full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -90,6 +90,9 @@ report: $(READY) ## make the example report anew: reports/example, from a run of
 	$(BIN)/pytest specs -k llama --model tag:shipped --run-dir build/example
 	$(BIN)/interp report build/example --to reports/example/report.html
 	cp build/example/summary.md reports/example/summary.md
+
+bench: $(READY) ## sweeps beside plain transformers hooks, in one interleaved run
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py $(ARGS)
 
 full: test mutants slow oldest mlx ## everything there is
 

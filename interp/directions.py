@@ -14,6 +14,7 @@ from interp.positions import Position
 from interp.prompts import PromptSet
 from interp.runs import run
 from interp.sites import Site
+from interp.streaming import streamed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -175,12 +176,56 @@ def contrast(
     Raises:
         RequestError: a text is in both sets, or the position is not one token a row.
     """
-    shared = {p.content for p in positive.prompts} & {p.content for p in negative.prompts}
-    if shared:
-        raise RequestError("the two sets of a contrast must be disjoint", received=min(shared))
+    _refuse_shared(positive, negative)
     values = [run(model, prompts, capture=[site])[site, at] for prompts in (positive, negative)]
     return Contrast(values[0], values[1], site, model.fingerprint)
 
 
 def _mean(values: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, " d_model"]:
     return np.asarray(values.mean(axis=0, dtype=np.float64))
+
+
+def mean_differences(
+    model: Model,
+    positive: PromptSet,
+    negative: PromptSet,
+    *,
+    sites: Sequence[Site],
+    at: str | Position = "last",
+) -> dict[Site, Direction]:
+    """The mean-difference direction at each of many sites, in one pass over the prompts.
+
+    Sums are kept in float64 and no prompt's values are, so that memory does not grow with them.
+
+    Raises:
+        RequestError: a text is in both sets.
+    """
+    _refuse_shared(positive, negative)
+    ours, theirs = (_means(model, prompts, sites, at) for prompts in (positive, negative))
+    return {
+        site: Direction(
+            (ours[site] - theirs[site]).astype(np.float32),
+            site,
+            model.fingerprint,
+            "mean-difference",
+        )
+        for site in sites
+    }
+
+
+def _means(
+    model: Model, prompts: PromptSet, sites: Sequence[Site], at: str | Position
+) -> dict[Site, Float[np.ndarray, " d_model"]]:
+    sums = {site: np.zeros(model.d_model) for site in sites}
+    count = 0
+    for part in streamed(model, model.encode(prompts), sites, at):
+        count += len(part.row)
+        for site in sites:
+            sums[site] += part.values[site].sum(axis=0, dtype=np.float64)
+    return {site: total / count for site, total in sums.items()}
+
+
+def _refuse_shared(positive: PromptSet, negative: PromptSet) -> None:
+    shared = {p.content for p in positive.prompts} & {p.content for p in negative.prompts}
+    if shared:
+        raise RequestError("the two sets of a contrast must be disjoint", received=min(shared))

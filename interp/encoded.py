@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +27,7 @@ class Encoded:
     spans: tuple[Mapping[str, tuple[int, int]], ...]
     answers: tuple[tuple[int, ...], ...]
     foils: tuple[tuple[int, ...], ...]
+    masks: dict[Position, Bool[np.ndarray, "batch pos"]] = field(default_factory=dict)  # once each
 
     @cached_property
     def lengths(self) -> tuple[int, ...]:
@@ -54,6 +55,12 @@ class Encoded:
             RequestError: a row in which the name matches nothing.
         """
         place = position(at)
+        if place not in self.masks:
+            self.masks[place] = self._mask(place)
+            self.masks[place].setflags(write=False)
+        return self.masks[place]
+
+    def _mask(self, place: Position) -> Bool[np.ndarray, "batch pos"]:
         mask = np.zeros((len(self.ids), max(self.lengths)), dtype=bool)
         for row in range(len(self.ids)):
             start, end = self._range(row, place)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from interp.charts import Curves, HeatMap, Line, Panel, Plot, floats
 from interp.encoded import Encoded
@@ -14,9 +14,10 @@ from interp.metrics import Choices, probability, rank
 from interp.models import Model
 from interp.positions import Position
 from interp.prompts import PromptSet, as_prompt_set
-from interp.runs import run
+from interp.readers import Logits, Reader, in_blocks
 from interp.sites import Site, embed, resid_post
 from interp.stats import proportion
+from interp.streaming import streamed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -116,13 +117,9 @@ def logit_lens(
     Raises:
         RequestError: a prompt without answers.
     """
-    base = run(model, prompts, capture=depths(model))
-    answers = _answers(base.encoded)
-    report("unembed", ())
-    # One depth at a time: the logits of all of them are gigabytes on a large vocabulary.
-    read = [_read(model, base[site, at], answers) for site in depths(model)]
-    likeliest, ranks, probabilities = (np.stack(each, axis=1) for each in zip(*read, strict=True))
-    return Lens(base.encoded, likeliest, ranks, probabilities)
+    encoded = model.encode(as_prompt_set(prompts))
+    encoded.indices(at)  # one token a prompt
+    return Lens(encoded, *_three_of(model, encoded.prompts, at))
 
 
 def lens_map(model: Model, prompts: PromptSet | Sequence[str]) -> LensMap:
@@ -140,14 +137,38 @@ def lens_map(model: Model, prompts: PromptSet | Sequence[str]) -> LensMap:
             received=wanted,
             hint='prompts.only(split="test", country="France")',
         )
-    base = run(model, wanted, capture=depths(model))
-    answers = [*_answers(base.encoded)] * len(base.encoded.ids[0])
-    report("unembed", ())
+    encoded = model.encode(wanted)
+    likeliest, ranks, _ = _three_of(model, wanted, "all")
     decode = model.backend.tokenizer.decode
-    read = [_read(model, base[site][0], answers) for site in depths(model)]
-    words = tuple(tuple(decode([int(token)]) for token in likeliest) for likeliest, _, _ in read)
-    tokens = tuple(decode([token]) for token in base.encoded.ids[0])
-    return LensMap(base.encoded, model.id, tokens, words, np.stack([ranks for _, ranks, _ in read]))
+    words = tuple(tuple(decode([int(token)]) for token in depth) for depth in likeliest.T)
+    tokens = tuple(decode([token]) for token in encoded.ids[0])
+    return LensMap(encoded, model.id, tokens, words, ranks.T)
+
+
+def read_depths(
+    model: Model,
+    prompts: PromptSet | Sequence[str],
+    *,
+    read: Reader,
+    at: str | Position = "all",
+) -> Shaped[np.ndarray, "token depth ..."]:
+    """What a reader says of every depth of the stream, at every token that a position names.
+
+    The tokens of the first prompt come first, each prompt's in order. The logits of a few tokens
+    are held at a time, whatever the vocabulary.
+    """
+    encoded = model.encode(as_prompt_set(prompts))
+    mask, sites = encoded.mask(at), depths(model)
+    number = np.cumsum(mask).reshape(mask.shape) - 1
+    report("unembed", ())
+    said: np.ndarray | None = None
+    for part in streamed(model, encoded, sites, at):
+        for depth, site in enumerate(sites):
+            found = in_blocks(model, encoded, part.row, part.values[site], read)
+            if said is None:
+                said = np.zeros((int(mask.sum()), len(sites), *found.shape[1:]), found.dtype)
+            said[number[part.row, part.at], depth] = found
+    return np.asarray(said)
 
 
 def depths(model: Model) -> list[Site]:
@@ -155,17 +176,24 @@ def depths(model: Model) -> list[Site]:
     return [embed(), *(resid_post(layer) for layer in range(model.n_layers))]
 
 
-def _read(
-    model: Model, hidden: Float[np.ndarray, "n d_model"], answers: Choices
-) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    logits = model.backend.unembed(hidden)
-    return logits.argmax(axis=-1), rank(logits, answers), probability(logits, answers)
+def _three(logits: Logits, answers: Choices, _: Choices) -> np.ndarray:
+    """The likeliest token, the answer's rank and its probability."""
+    columns = logits.argmax(axis=-1), rank(logits, answers), probability(logits, answers)
+    return np.stack([column.astype(np.float64) for column in columns], axis=1)
 
 
-def _answers(encoded: Encoded) -> Choices:
-    if not all(encoded.answers):
+_THREE = Reader("the lens", _three)
+
+
+def _three_of(
+    model: Model, prompts: PromptSet, at: str | Position
+) -> tuple[
+    Int[np.ndarray, "token depth"], Int[np.ndarray, "token depth"], Float[np.ndarray, "token depth"]
+]:
+    if not all(model.encode(prompts).answers):
         raise RequestError("the lens ranks answers: a prompt has none", asked="logit_lens(...)")
-    return encoded.answers
+    said = read_depths(model, prompts, read=_THREE, at=at)
+    return said[..., 0].astype(np.int64), said[..., 1].astype(np.int64), said[..., 2]
 
 
 def _depth_names(n: int) -> tuple[str, ...]:

@@ -34,7 +34,8 @@ def top1(
 def rank(logits: Float[np.ndarray, "batch d_vocab"], choices: Choices) -> Int[np.ndarray, " batch"]:
     """How many tokens are strictly likelier than the row's best choice; 0 is the top."""
     best = best_of(logits, choices)
-    return np.asarray((logits > best[:, None]).sum(axis=-1))
+    above = logits > best[:, None]
+    return np.array([np.count_nonzero(row) for row in above])
 
 
 def probability(

@@ -10,6 +10,7 @@ from interp.backends.protocol import Backend
 from interp.backends.record import verified
 from interp.encoded import Encoded
 from interp.errors import DataError, InterpError, RequestError, closest
+from interp.positions import Position
 from interp.prompts import PromptSet
 from interp.registry import (
     BackendName,
@@ -19,6 +20,7 @@ from interp.registry import (
     load_registry,
     resolve,
 )
+from interp.sites import Site
 
 Depth = Literal["first", "middle", "last"]
 DEPTHS: tuple[Depth, ...] = ("first", "middle", "last")
@@ -35,6 +37,7 @@ class Model:
     spec: ModelSpec
     backend: Backend
     _encoded: dict[str, Encoded] = field(default_factory=dict)
+    norms: dict[tuple[str, Site, Position], float] = field(default_factory=dict)  # once each
 
     def __repr__(self) -> str:
         """One line, as pytest prints it."""
@@ -107,6 +110,7 @@ class Model:
     def close(self) -> None:
         """Drop the weights; a later run raises."""
         self._encoded.clear()
+        self.norms.clear()
         self.backend.close()
 
 

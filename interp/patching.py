@@ -10,9 +10,10 @@ from interp.edits import patch
 from interp.models import Model
 from interp.positions import Position, position
 from interp.prompts import PromptSet
-from interp.runs import Run, run
+from interp.readers import Metric, right_answer
+from interp.runs import run
 from interp.sites import layer_pairs, resid_post, resid_pre
-from interp.sweeps import Metric, sweep
+from interp.sweeps import sweep
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -59,11 +60,6 @@ class Rescues:
     def by(self, pair: tuple[int, int]) -> Bool[np.ndarray, " batch"]:
         """Which prompts one pair answers correctly."""
         return np.asarray(self.correct[self.pairs.index(pair)])
-
-
-def right_answer(patched: Run) -> Bool[np.ndarray, " batch"]:
-    """Whether the likeliest next token begins an answer."""
-    return patched.correct
 
 
 def back_patch(

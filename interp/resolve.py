@@ -74,7 +74,9 @@ def _known_where_used(edit: Edit, mask: np.ndarray, feature_axes: int) -> np.nda
 
 
 def _rows(edit: Edit, batch: int) -> np.ndarray:
-    named = range(batch) if edit.rows is None else edit.rows
+    if edit.rows is None:
+        return np.ones(batch, dtype=bool)
+    named = edit.rows
     if not named or max(named) >= batch or min(named) < 0:
         raise RequestError(
             "an edit's rows must be rows of the batch",
@@ -112,7 +114,10 @@ def _median_norm(model: Model, encoded: Encoded, edit: Edit) -> Float[np.ndarray
     """What alpha 1 must be multiplied by for the added vector to have the site's median norm."""
     if edit.vector.shape != feature(model, edit.site) or not edit.vector.any():
         raise RequestError("a dose in norms needs one vector, not zero", where=str(edit))
-    plain = model.backend.forward(encoded.ids, capture=[edit.site], logits="none")
-    values = plain.captured[edit.site][encoded.mask(edit.at)]
-    norms = np.linalg.norm(values.reshape(len(values), -1).astype(np.float64), axis=1)
-    return np.asarray(np.median(norms) / np.linalg.norm(edit.vector), np.float32)
+    key = encoded.prompts.digest, edit.site, edit.at
+    if key not in model.norms:
+        plain = model.backend.forward(encoded.ids, capture=[edit.site], logits="none")
+        values = plain.captured[edit.site][encoded.mask(edit.at)]
+        norms = np.linalg.norm(values.reshape(len(values), -1).astype(np.float64), axis=1)
+        model.norms[key] = float(np.median(norms))
+    return np.asarray(model.norms[key] / np.linalg.norm(edit.vector), np.float32)

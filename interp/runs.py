@@ -182,7 +182,7 @@ def run(
     try:
         encoded = model.encode(as_prompt_set(prompts))
         writes = [write(model, encoded, edit) for edit in edits]
-        _refuse_generated(edits)
+        refuse_generated(edits)
         result = model.backend.forward(
             encoded.ids,
             writes,
@@ -253,7 +253,12 @@ def _asked(verb: str, model: Model, edits: Sequence[Edit]) -> str:
     return f"{verb}({', '.join([model.id, 'prompts', *map(str, edits)])})"
 
 
-def _refuse_generated(edits: Sequence[Edit]) -> None:
+def refuse_generated(edits: Sequence[Edit]) -> None:
+    """Nothing, if every edit is in force while a prompt is read.
+
+    Raises:
+        RequestError: one is in force on generated tokens only.
+    """
     for edit in edits:
         if edit.phase == "generated":
             raise RequestError("run decodes nothing", received=edit, hint="generate(...)")

@@ -12,9 +12,10 @@ from interp.edits import steer
 from interp.errors import RequestError
 from interp.models import Model
 from interp.prompts import PromptSet
+from interp.readers import Metric
 from interp.runs import Run
 from interp.stats import proportion
-from interp.sweeps import Metric, sweep
+from interp.sweeps import sweep
 
 DOSES = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 2.0)
 

@@ -1,42 +1,24 @@
-"""Many variants of one experiment over the same prompts, as a table of one number a cell."""
+"""Many variants of one experiment over the same prompts, planned as a whole."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Shaped
 
+from interp import continuing, reading
+from interp.backends.sharing import Sharing
 from interp.edits import Edit
-from interp.errors import RequestError
+from interp.encoded import Encoded
+from interp.errors import InterpError, RequestError
+from interp.grids import Grid
 from interp.models import Model
+from interp.planning import Cells, cells, distinct, plannable
 from interp.prompts import PromptSet, as_prompt_set
-from interp.runs import Run, run
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-Metric = Callable[[Run], Shaped[np.ndarray, " batch"]]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Grid:
-    """A metric for every variant and prompt: [variant, batch]."""
-
-    variants: tuple[tuple[Edit, ...], ...]
-    values: Shaped[np.ndarray, "variant batch"]
-
-    def __repr__(self) -> str:
-        """One line, as pytest prints it."""
-        return f"<grid of {self.values.shape[0]} variants x {self.values.shape[1]} prompts>"
-
-    def frame(self) -> "pd.DataFrame":
-        """One row a cell: the variant's edits, the prompt's number, the value."""
-        import pandas as pd  # noqa: PLC0415  a second to import, used here only
-
-        names = [" + ".join(map(str, variant)) for variant in self.variants]
-        wide = pd.DataFrame(self.values, index=pd.Index(names, name="variant"))
-        return wide.melt(ignore_index=False, var_name="prompt").reset_index()
+from interp.readers import Metric
+from interp.reading import Found, Task
+from interp.resolve import write
+from interp.rungs import Rung, reachable
+from interp.runs import Generation, refuse_generated
 
 
 def sweep(
@@ -44,21 +26,68 @@ def sweep(
     prompts: PromptSet | Sequence[str],
     variants: Sequence[tuple[Edit, ...]],
     *,
-    read: Metric,
+    read: Metric | Callable[[Generation], Shaped[np.ndarray, "batch ..."]],
+    memory: int | None = None,
+    max_new_tokens: int | None = None,
 ) -> Grid:
-    """Run every variant over the prompts and read one number a prompt.
+    """Every variant over the prompts, planned as a whole: what cells share is computed once.
+
+    The numbers are those of one run a variant, up to the rounding of other kernel shapes; a sample
+    of cells is rerun through plain hooks to make sure. Where that would be no less work, or the
+    model cannot share, the runs are made one by one, and the grid says so.
 
     Args:
         model: a loaded model.
         prompts: a prompt set or a list of texts.
         variants: each a tuple of edits; the empty tuple is the unedited run.
-        read: from a run to one number a prompt, e.g. `lambda run: run.correct`.
+        read: from a run to one number a prompt; a `Reader` holds the logits of a few rows only.
+        memory: how many bytes the rows that are computed together may take; by default a
+            quarter of what is free, or less where that saturates the device.
+        max_new_tokens: where given, every variant is generated with, and `read` gets a Generation.
 
     Raises:
         RequestError: no variants, or an edit that cannot be applied as written.
+        DataError: a planned cell differs from its plain run.
     """
-    if not variants:
-        raise RequestError("a sweep needs a variant", asked="sweep(...)")
-    wanted = as_prompt_set(prompts)
-    rows = [read(run(model, wanted, *variant)) for variant in variants]
-    return Grid(tuple(variants), np.stack(rows))
+    asked = f"sweep({model.id}, prompts, {len(variants)} variants)"
+    try:
+        if not variants:
+            raise RequestError("a sweep needs a variant")
+        if max_new_tokens is None:
+            refuse_generated([edit for variant in variants for edit in variant])
+        once, which = distinct(variants)
+        encoded = model.encode(as_prompt_set(prompts))
+        grid, sharing, rung = _planned(model, encoded, once)
+        task = Task(model, encoded, grid, once, read)
+        found = _found(task, sharing, memory, max_new_tokens)
+    except InterpError as error:
+        raise error.during(asked, where=model.id) from None
+    ledgers = tuple(found.ledgers[number] for number in which)
+    return Grid(tuple(variants), found.values[which], ledgers, rung, found.work)
+
+
+def _planned(
+    model: Model, encoded: Encoded, once: Sequence[tuple[Edit, ...]]
+) -> tuple[Cells, Sharing | None, Rung]:
+    """The cells, and what computes them together where that is less work and can be trusted."""
+    writes = [[write(model, encoded, edit) for edit in variant] for variant in once]
+    grid = cells(encoded.lengths, writes, model.n_layers)
+    if not grid.pays:
+        return grid, None, Rung("plain", "nothing is shared")
+    if not all(plannable(parts, model.n_layers) for parts in writes):
+        return grid, None, Rung("plain", "an edit at a site that no wave reaches")
+    sharing, why = reachable(model)
+    return grid, sharing, Rung("plain", why) if sharing is None else Rung("cone")
+
+
+def _found(
+    task: Task, sharing: Sharing | None, memory: int | None, max_new_tokens: int | None
+) -> Found:
+    if max_new_tokens is not None and sharing is not None:
+        limit = memory or sharing.memory
+        return continuing.together(task, sharing, limit, max_new_tokens=max_new_tokens)
+    if max_new_tokens is not None:
+        return continuing.one_by_one(task, max_new_tokens)
+    if sharing is not None:
+        return reading.together(task, sharing, memory or sharing.memory)
+    return reading.one_by_one(task)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from interp.backends.protocol import Write
+from interp.backends.protocol import Op, Write
 
 Array = Any  # an engine's own array type: torch.Tensor, mlx.core.array
 Constant = Callable[[Float[np.ndarray, "..."]], Array]
@@ -36,7 +36,14 @@ def apply(
     if write.op == "replace":
         return x * (1 - where) + where * value
     dose = constant(fires * write.alpha[(..., None, *[None] * feature)])
-    if write.op == "add":
+    return changed(x, write.op, value, dose)
+
+
+def changed(x: Array, op: Op, value: Array, dose: Array) -> Array:
+    """One value under an op, in float32; where it is replaced the dose plays no part."""
+    if op == "replace":
+        return value
+    if op == "add":
         return x + dose * value
     unit = value / (value * value).sum(-1, keepdims=True) ** 0.5
     return x - dose * (x * unit).sum(-1, keepdims=True) * unit

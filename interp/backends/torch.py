@@ -25,6 +25,7 @@ from interp.backends.tokenizer import Tokenizer
 from interp.backends.torch_hooks import Hooked, refuse_training
 from interp.backends.torch_loading import describe, load_model
 from interp.backends.torch_reference import TorchReference
+from interp.backends.torch_sharing import TorchSharing
 from interp.errors import RequestError
 from interp.sites import Site, SiteName
 
@@ -112,16 +113,20 @@ class TorchBackend:
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
         """The model's own forward with every layer skipped: norm, head, softcap and scaling."""
         self._refuse_unfit()
-        value = self._arrays.constant(hidden)[None].to(self._model.dtype)
-        ids = torch.zeros(value.shape[:2], dtype=torch.long, device=self._model.device)
-        with self._hooked.head_only(value):
-            return self._arrays.numpy(self._model(input_ids=ids, use_cache=False).logits[0])
+        value = self._arrays.constant(hidden).to(self._model.dtype)
+        return self._arrays.numpy(self._hooked.head(value))
 
     @property
     def reference(self) -> TorchReference:
         """The model as transformers itself runs it."""
         self._refuse_unfit()
         return TorchReference(self._model)
+
+    @property
+    def sharing(self) -> TorchSharing:
+        """The steps of a planned sweep on this model."""
+        self._refuse_unfit()
+        return TorchSharing(self._hooked, self.info)
 
     def head_weights(self, layer: int) -> Float[np.ndarray, "head d_head d_model"]:
         """The output projection of attention as [head, d_head, d_model]."""
@@ -149,17 +154,11 @@ class TorchBackend:
     def _logits(
         self, ids: Tensor, real: Bool[np.ndarray, "batch pos"], which: LogitsAt
     ) -> Float[np.ndarray, "..."]:
-        last = real.sum(axis=1) - 1
-        kept = np.unique(last) if which == "last" else np.arange(real.shape[1])
-        asked = {"logits_to_keep": torch.from_numpy(kept).to(ids.device)} if self._keeps else {}
-        out = self._arrays.numpy(self._model(input_ids=ids, use_cache=False, **asked).logits)
         if which == "none":
-            return out[:, :0, 0]
-        if which == "last":
-            at = np.searchsorted(kept, last) if self._keeps else last
-            out = out[np.arange(len(out)), at]
-            return finite(out, "logits", np.ones(len(out), dtype=bool))
-        return blank(finite(out, "logits", real), real)
+            self._hooked.decoder(input_ids=ids, use_cache=False)
+            return np.zeros((len(ids), 0), np.float32)
+        logits = last_logits if which == "last" else all_logits
+        return logits(self._model, ids, real, keeps=self._keeps)
 
     def _generate_even(
         self, ids: Sequence[Sequence[int]], writes: Sequence[Write], max_new_tokens: int
@@ -193,6 +192,28 @@ class TorchBackend:
         taps.move_to([write.mask for write in writes], real)
         with self._hooked.tapped(taps, self.info.heads):
             yield taps
+
+
+def last_logits(
+    model: Any, ids: Tensor, real: Bool[np.ndarray, "batch pos"], *, keeps: bool
+) -> Float[np.ndarray, "batch d_vocab"]:
+    """The logits at each row's last token; a model that `keeps` some makes no others."""
+    last = real.sum(axis=1) - 1
+    kept = np.unique(last)
+    asked = {"logits_to_keep": torch.from_numpy(kept).to(ids.device)} if keeps else {}
+    out = model(input_ids=ids, use_cache=False, **asked).logits
+    at = torch.from_numpy(np.searchsorted(kept, last) if keeps else last).to(ids.device)
+    rows = out[torch.arange(len(out), device=ids.device), at].float().cpu().numpy()
+    return finite(rows, "logits", np.ones(len(rows), dtype=bool))
+
+
+def all_logits(
+    model: Any, ids: Tensor, real: Bool[np.ndarray, "batch pos"], *, keeps: bool
+) -> Float[np.ndarray, "batch pos d_vocab"]:
+    """The logits at every token, NaN at padding."""
+    asked = {"logits_to_keep": 0} if keeps else {}  # 0 says all
+    out = model(input_ids=ids, use_cache=False, **asked).logits.float().cpu().numpy()
+    return blank(finite(out, "logits", real), real)
 
 
 def greedy(model: Any, ids: Tensor, *, last_only: bool) -> Iterator[Tensor]:

@@ -32,12 +32,18 @@ class Hooked:
     """
 
     def __init__(self, model: Any) -> None:
-        decoder = decoder_of(model)
         self.model = model
-        self.blocks = blocks(decoder)
-        self.norm = child(decoder, FINAL_NORM)
+        self.decoder = decoder_of(model)
+        self.blocks = blocks(self.decoder)
+        self.norm = child(self.decoder, FINAL_NORM)
         self._lock = threading.RLock()
         self._returns_tuple = self._probe()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """The model for oneself, without gradients."""
+        with self._lock, torch.no_grad():
+            yield
 
     @contextmanager
     def tapped(self, taps: Taps, heads: Mapping[SiteName, int]) -> Iterator[None]:
@@ -62,6 +68,13 @@ class Hooked:
                 yield
             finally:
                 handle.remove()
+
+    def head(self, hidden: Tensor) -> Tensor:
+        """The logits of residual-stream vectors, [n, d_model] to [n, d_vocab]."""
+        ids = torch.zeros((len(hidden), 1), dtype=torch.long, device=hidden.device)
+        with self.head_only(hidden[:, None]):
+            logits: Tensor = self.model(input_ids=ids, use_cache=False).logits[:, 0]
+        return logits
 
     def _installers(self, taps: Taps, heads: Mapping[SiteName, int]) -> Iterator[Install]:
         """What to install, in the order in which a pass meets the sites of one module."""

@@ -83,9 +83,8 @@ def write_twin(
     known = words or tokenizer()
     ids = {f"{name}_token_id": getattr(known, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     sizes = GPT2_SIZES if family == "gpt2" else SIZES
-    settings = AutoConfig.for_model(
-        family, vocab_size=len(known), **{**ids, **sizes, **(config or {})}
-    )
+    entries = {"vocab_size": len(known), **ids, **sizes, **(config or {})}
+    settings = AutoConfig.for_model(family, **entries)
     torch.manual_seed(0)
     kind: Any = AutoModelForCausalLM
     model = kind.from_config(settings)

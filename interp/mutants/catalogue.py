@@ -8,7 +8,17 @@ from interp.mutants.planting import Mutant
 
 ROOMS = tuple(
     f"interp.mutants.{room}"
-    for room in ("hooks", "positions", "doses", "reading", "decoding", "statistics", "data", "mlx")
+    for room in (
+        "hooks",
+        "positions",
+        "doses",
+        "reading",
+        "decoding",
+        "sharing",
+        "statistics",
+        "data",
+        "mlx",
+    )
 )
 
 

@@ -151,7 +151,7 @@ def test_a_sweep_is_its_runs_one_by_one(llama):
     variants = [(), *((edit,) for edit in edits), tuple(edits)]
     grid = sweep(llama, TEXTS, variants, read=lambda one: one.logits[:, 7])
     for row, variant in zip(grid.values, variants, strict=True):
-        assert np.array_equal(row, run(llama, TEXTS, *variant).logits[:, 7])
+        assert relative_error(row, run(llama, TEXTS, *variant).logits[:, 7]) < rounding(llama)
     assert len(grid.frame()) == 5 * 3
 
 

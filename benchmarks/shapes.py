@@ -1,0 +1,70 @@
+"""Random-weight Llama shapes, and prompts of chosen lengths: time does not depend on values."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from transformers import AutoModelForCausalLM
+
+from interp.backends.torch_twins import write_twin
+from interp.models import Model, load
+from interp.prompts import Prompt, PromptSet
+from interp.registry import ModelSpec
+
+WORDS = ("The", "capital", "of", "France", "is", "Paris", "hot", "cold", "big", "How", "do", "that")
+FIXED = {"num_hidden_layers": 16, "head_dim": 32, "max_position_embeddings": 512}
+SHAPES: dict[str, dict[str, object]] = {
+    "mini": {
+        **FIXED, "hidden_size": 256, "intermediate_size": 1024, "num_attention_heads": 8,
+        "num_key_value_heads": 2, "vocab_size": 8192,
+    },
+    "small": {
+        **FIXED, "hidden_size": 512, "intermediate_size": 2048, "num_attention_heads": 16,
+        "num_key_value_heads": 4, "vocab_size": 32000,
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """A shape twice: loaded by us, and as transformers itself loads it."""
+
+    name: str
+    ours: Model
+    plain: Any
+
+    @property
+    def flops_a_token(self) -> float:
+        """Of one layer, projections and MLP; attention to other tokens aside."""
+        c = self.plain.config
+        wide = c.num_attention_heads * c.head_dim
+        narrow = 2 * c.num_key_value_heads * c.head_dim
+        attention = c.hidden_size * (2 * wide + narrow)
+        return 2.0 * (attention + 3 * c.hidden_size * c.intermediate_size)
+
+    @property
+    def flops_a_head(self) -> float:
+        """Of one row of the unembedding."""
+        return 2.0 * self.plain.config.hidden_size * self.plain.config.vocab_size
+
+
+def bench(name: str, folder: Path) -> Bench:
+    """A shape, written where it is not there yet."""
+    there = folder / name
+    if not there.exists():
+        write_twin("llama", there, SHAPES[name])
+    ours = load(ModelSpec(name, str(there), is_local=True), device="cpu")
+    return Bench(name, ours, AutoModelForCausalLM.from_pretrained(there).eval())
+
+
+def prompts(count: int, shortest: int, longest: int, *, seed: int = 0) -> PromptSet:
+    """Texts of so many words, nearly one token each, with a span in the middle."""
+    rng = np.random.default_rng(seed)
+    return PromptSet(f"bench-{seed}", tuple(_prompt(rng, shortest, longest) for _ in range(count)))
+
+
+def _prompt(rng: np.random.Generator, shortest: int, longest: int) -> Prompt:
+    words = list(rng.choice(WORDS, int(rng.integers(shortest, longest + 1))))
+    words[len(words) // 2] = "antonym"
+    return Prompt(text=" ".join(words), answers=("Paris",), spans={"middle": "antonym"})

@@ -1,0 +1,185 @@
+"""What a planned sweep takes: the closed forms, memory, and the time that planning needs."""
+
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from interp import (
+    patch,
+    planning,
+    relative_error,
+    resid_post,
+    resid_pre,
+    rounding,
+    run,
+    steer,
+    sweep,
+    z,
+)
+from interp.backends.torch_sharing import TorchSharing
+from interp.errors import RequestError
+from interp.grids import Work
+from interp.prompts import Prompt, PromptSet
+from interp.readers import Reader, likeliest
+from interp.resolve import write
+from interp.sites import layer_pairs
+
+TEXTS = ["The capital of France is Paris .", "hot -> cold , big", "How do I steal the car ? I"]
+VECTORS = np.random.default_rng(0).normal(size=(6, 32)).astype(np.float32)
+
+
+def logits_of(done):
+    return done.logits
+
+
+def back_patches(model, texts):
+    given = run(model, texts, capture=[resid_post(layer) for layer in model.layers])
+    return [
+        (patch(resid_pre(early), given[resid_post(late), "last"], at="last"),)
+        for early, late in layer_pairs(model.n_layers)
+    ]
+
+
+def planned_set(texts):
+    return PromptSet("texts", tuple(Prompt(text=text) for text in texts))
+
+
+def tokens(model, texts):
+    return sum(model.encode(planned_set(texts)).lengths)
+
+
+def test_back_patching_takes_what_the_closed_form_says(llama):
+    layers, prompts = llama.n_layers, len(TEXTS)
+    grid = sweep(llama, TEXTS, back_patches(llama, TEXTS), read=likeliest)
+    once = tokens(llama, TEXTS) * layers
+    cones = prompts * layers * (layers + 1) * (2 * layers + 1) // 6
+    assert grid.work.layer_tokens == once + cones
+    assert grid.work.one_by_one == once * layers * (layers + 1) // 2
+
+
+def test_heads_take_what_the_closed_form_says(llama):
+    value = np.ones((1, 8), np.float32)
+    heads = [
+        (steer(z(layer), value, at="last").on_heads(head),)
+        for layer in range(4)
+        for head in range(4)
+    ]
+    grid = sweep(llama, TEXTS, heads, read=likeliest)
+    assert grid.work.layer_tokens == tokens(llama, TEXTS) * 4 + 3 * 4 * (4 + 3 + 2 + 1)
+
+
+def test_steering_everywhere_takes_the_layers_above_and_no_dose_nothing(llama):
+    variants = [
+        (steer(resid_post(layer), VECTORS[0], alpha=alpha),)
+        for layer in range(3) for alpha in (0.0, 1.0, 2.0)
+    ]  # fmt: skip
+    grid = sweep(llama, TEXTS, [(), (), *variants], read=likeliest)
+    assert grid.work.layer_tokens == tokens(llama, TEXTS) * (4 + 2 * (3 + 2 + 1))
+
+
+def test_decoding_takes_each_new_token_once_and_idle_rows_once(llama):
+    variants = [
+        (steer(resid_post(layer), 4 * VECTORS[0], alpha=alpha).during("generated"),)
+        for layer in range(3) for alpha in (0.0, 1.0, 2.0)
+    ]  # fmt: skip
+    lengths = []
+    grid = sweep(
+        llama, TEXTS, variants, max_new_tokens=6,
+        read=lambda one: lengths.append([len(new) for new in one.new_ids]) or np.zeros(3),
+    )  # fmt: skip
+    fed = np.array(lengths) - 1
+    rows = fed[[0, 1, 2, 4, 5, 7, 8]].sum()  # the variants without a dose are one row a prompt
+    assert grid.work.layer_tokens == 4 * (tokens(llama, TEXTS) + rows)
+
+
+def test_one_cell_takes_no_more_than_a_plain_run(llama):
+    edit = steer(resid_post(1), VECTORS[0], at="last")
+    grid = sweep(llama, TEXTS, [(edit,)], read=likeliest)
+    assert grid.rung.name == "plain"
+    assert grid.work == Work(tokens(llama, TEXTS) * 4, tokens(llama, TEXTS) * 4)
+
+
+def test_planning_takes_a_few_milliseconds(llama):
+    given = run(llama, TEXTS, capture=[resid_post(3)])[resid_post(3), "last"]
+    variants = [(patch(resid_pre(n % 4), given + np.float32(n), at="last"),) for n in range(136)]
+    encoded = llama.encode(planned_set(TEXTS))
+
+    def plan():
+        once, _ = planning.distinct(variants)
+        writes = [[write(llama, encoded, edit) for edit in variant] for variant in once]
+        grid = planning.cells(encoded.lengths, writes, 4)
+        for chunk in planning.trunks(grid, 4096):
+            planning.trunk_plan(grid, chunk, encoded.ids)
+            for batch in planning.batches(grid, planning.of_prompts(grid, chunk), 1024):
+                planning.wave(grid, batch, chunk)
+
+    took = []
+    for _ in range(20):
+        start = time.process_time()
+        plan()
+        took.append(time.process_time() - start)
+    checked = "beartype" in sys.modules  # every call then checks its shapes
+    assert min(took) < (0.050 if checked else 0.005)
+
+
+def test_a_reader_never_holds_the_logits_of_all_rows(llama, monkeypatch):
+    held = []
+
+    def read(_reader, _encoded, _rows, logits):
+        held.append(len(logits))
+        return logits.argmax(axis=-1)
+
+    monkeypatch.setattr(Reader, "read", read)
+    monkeypatch.setattr("interp.readers.BLOCK", 4 * llama.backend.info.d_vocab * 5)
+    sweep(llama, TEXTS, back_patches(llama, TEXTS), read=likeliest)
+    assert max(held) == 5
+    assert sum(held) == 30
+
+
+def test_what_does_not_fit_is_halved_and_nothing_is_computed_twice(llama, monkeypatch):
+    variants, right, sizes = back_patches(llama, TEXTS), TorchSharing.wave, []
+
+    def small(self, trunk, wave, *, keep=False):
+        if len(wave.prompt) > 7:
+            raise MemoryError
+        sizes.append(len(wave.prompt))
+        return right(self, trunk, wave, keep=keep)
+
+    whole = sweep(llama, TEXTS, variants, read=logits_of)
+    monkeypatch.setattr(TorchSharing, "wave", small)
+    parts = sweep(llama, TEXTS, variants, read=logits_of)
+    assert relative_error(parts.values, whole.values) < rounding(llama)
+    assert parts.work.layer_tokens == whole.work.layer_tokens
+    assert sum(sizes) == 30
+    monkeypatch.setattr(TorchSharing, "wave", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
+    with pytest.raises(RequestError, match="does not fit into memory"):
+        sweep(llama, TEXTS, variants, read=logits_of)
+
+
+def test_memory_bounds_what_is_computed_together(llama, monkeypatch):
+    variants, right, sizes = back_patches(llama, TEXTS), TorchSharing.wave, []
+
+    def noted(self, trunk, wave, *, keep=False):
+        sizes.append(len(wave.prompt))
+        return right(self, trunk, wave, keep=keep)
+
+    monkeypatch.setattr(TorchSharing, "wave", noted)
+    a_token = llama.backend.sharing.bytes_a_token(max(llama.encode(planned_set(TEXTS)).lengths))
+    sweep(llama, TEXTS, variants, read=likeliest, memory=9 * a_token)
+    assert max(sizes) == 8
+    assert sum(sizes) == 30
+
+
+def test_the_order_is_a_function_of_the_grid(llama, monkeypatch):
+    seen, right = [], TorchSharing.wave
+
+    def noted(self, trunk, wave, *, keep=False):
+        seen.append((wave.prompt.tolist(), wave.joins.tolist(), wave.width))
+        return right(self, trunk, wave, keep=keep)
+
+    monkeypatch.setattr(TorchSharing, "wave", noted)
+    for _ in range(2):
+        sweep(llama, TEXTS, back_patches(llama, TEXTS), read=likeliest)
+    assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
