@@ -9,8 +9,9 @@ from interp.backends.protocol import Backend
 from interp.backends.record import verified
 from interp.encoded import Encoded
 from interp.errors import DataError, InterpError, RequestError, closest
+from interp.project import find_registry
 from interp.prompts import PromptSet
-from interp.registry import ModelSpec, Registry, find_registry, load_registry, resolve
+from interp.registry import ModelSpec, Registry, load_registry, resolve
 
 Depth = Literal["first", "middle", "last"]
 DEPTHS: tuple[Depth, ...] = ("first", "middle", "last")

@@ -9,7 +9,7 @@ import typer
 from interp.errors import DataError, RequestError
 from interp.reports.folders import LATEST, find_run
 from interp.reports.outputs import PAGE, read_published, read_told, write_page
-from interp.reports.project import reports_folder
+from interp.reports.project import published_file, reports_folder
 from interp.reports.text import plain
 
 
@@ -40,7 +40,7 @@ def report(
     target = to or folders[0] / PAGE
     try:
         told = [read_told(folder, reports) for folder in folders]
-        write_page(told, target, read_published(reports))
+        write_page(told, target, read_published(published_file(reports)))
     except OSError as error:
         raise DataError(
             "the page cannot be written",
