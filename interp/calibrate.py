@@ -16,7 +16,7 @@ from typing import Annotated, Final, NamedTuple
 import typer
 
 from interp.errors import DataError, RequestError, closest
-from interp.registry import find_registry
+from interp.project import find_registry
 from interp.reports.noise import (
     PLAIN,
     VARIATIONS,

@@ -14,12 +14,12 @@ from interp.errors import InterpError, RequestError
 from interp.export import export
 from interp.merging import merge
 from interp.mutants.command import mutants
+from interp.project import find_registry
 from interp.prune import prune
 from interp.registry import (
     BackendName,
     ModelSpec,
     Registry,
-    find_registry,
     load_registry,
     resolve,
 )

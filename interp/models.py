@@ -11,15 +11,9 @@ from interp.backends.record import verified
 from interp.encoded import Encoded
 from interp.errors import DataError, InterpError, RequestError, closest
 from interp.positions import Position
+from interp.project import find_registry
 from interp.prompts import PromptSet
-from interp.registry import (
-    BackendName,
-    ModelSpec,
-    Registry,
-    find_registry,
-    load_registry,
-    resolve,
-)
+from interp.registry import BackendName, ModelSpec, Registry, load_registry, resolve
 from interp.sites import Site
 
 Depth = Literal["first", "middle", "last"]

@@ -16,11 +16,11 @@ from interp.reports.pruning import (
     old_runs,
     told,
     unused_items,
-    why_not_full,
     without_missing,
 )
 from interp.reports.record import read_run
 from interp.reports.text import count, plain
+from interp.reports.whole import why_not_full
 
 
 def prune(

@@ -75,23 +75,6 @@ class Registry:
     specs: Mapping[str, ModelSpec]
 
 
-def find_registry(start: Path) -> Path:
-    """The `fixtures/models.toml` of `start` or of the nearest folder above it.
-
-    Raises:
-        DataError: there is none.
-    """
-    for folder in (start, *start.parents):
-        if (found := folder / "fixtures" / "models.toml").is_file():
-            return found
-    raise DataError(
-        "there is no registry of models",
-        expected="fixtures/models.toml in this folder or above it",
-        where=str(start),
-        hint="change to the folder that holds fixtures/, or name a model by its folder",
-    )
-
-
 def load_registry(path: Path) -> Registry:
     """Read a `models.toml`; folders in it are relative to the file.
 

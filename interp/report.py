@@ -9,6 +9,7 @@ import typer
 from interp.errors import DataError, RequestError
 from interp.reports.folders import LATEST, find_run
 from interp.reports.outputs import PAGE, read_published, read_told, write_page
+from interp.reports.project import published_file, reports_folder
 from interp.reports.text import plain
 
 
@@ -24,11 +25,12 @@ def report(
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
     reports_dir: Annotated[
-        Path, typer.Option(metavar="DIR", help="Where runs/ and baselines/ are.")
-    ] = Path("reports"),
+        Path | None, typer.Option(metavar="DIR", help="Where runs/ and baselines/ are.")
+    ] = None,
 ) -> None:
     """Make one HTML page of a run, also of one that was cut off, or of several side by side."""
-    folders = [find_run(reports_dir, name) for name in runs or [LATEST]]
+    reports = reports_folder(reports_dir)
+    folders = [find_run(reports, name) for name in runs or [LATEST]]
     if to is None and len(folders) > 1:
         raise RequestError(
             "a page of several runs lies in none of their folders",
@@ -37,8 +39,8 @@ def report(
         )
     target = to or folders[0] / PAGE
     try:
-        told = [read_told(folder, reports_dir) for folder in folders]
-        write_page(told, target, read_published(reports_dir))
+        told = [read_told(folder, reports) for folder in folders]
+        write_page(told, target, read_published(published_file(reports)))
     except OSError as error:
         raise DataError(
             "the page cannot be written",

@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from interp.errors import DataError, RequestError
-from interp.registry import Registry, find_registry, load_registry, resolve
+from interp.project import find_registry
+from interp.registry import Registry, load_registry, resolve
 from interp.sources import availability
 
 TWO = """

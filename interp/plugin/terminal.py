@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any, Final
 
 import pytest
@@ -181,9 +182,14 @@ def next_command(record: RunRecord, comparison: Comparison | None = None) -> str
     """One command that is worth giving after this run."""
     for end in record.ends:
         if end.verdict in {"fails", "error"} and not end.accepted:
-            return f"pytest '{plain(end.case.nodeid)}'"
+            return f"pytest {quote(plain(end.case.nodeid))}"
+    if record.not_run:
+        found_by_name = record.folder.parent.name == "runs"
+        return (
+            f"pytest --resume {quote(record.folder.name if found_by_name else str(record.folder))}"
+        )
     if record.crashed:
-        return f"pytest '{plain(record.crashed[0].nodeid)}'"
+        return f"pytest {quote(plain(record.crashed[0].nodeid))}"
     if comparison is not None and any(
         (comparison.drifted, comparison.missing, comparison.verdicts)
     ):

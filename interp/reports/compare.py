@@ -1,6 +1,6 @@
 """A run beside what was accepted, or beside another run: which values and verdicts moved."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -18,6 +18,7 @@ from interp.reports.items import items_folder
 from interp.reports.judging import Compared, Kind, Model, Pair, Stores, judged
 from interp.reports.record import Case, End, RunRecord
 from interp.reports.verdicts import Verdict, find_accepted
+from interp.reports.whole import why_not_full
 
 __all__ = [
     "Change",
@@ -31,6 +32,7 @@ __all__ = [
 ]
 RED: Final = ("drifted", "changed")
 QUIET: Final = ("same", "within")
+GONE: Final = "its finding is gone: interp prune --missing, or restore it"
 
 
 @dataclass(frozen=True)
@@ -149,11 +151,23 @@ def _pairs(
     for one in measured:
         yield Pair(model, best_match(one, by_what.pop(one.what, [])), one)
     ran = {(case.spec_id, case.params, case.spec_version): why for case, why in _ran(model, record)}
+    gone = _is_gone(model, record)
     for left in by_what.values():
         one = left[-1]
         asked = (one.finding, one.params, one.version)
         if asked in ran:
             yield Pair(model, one, None, ran[asked])
+        elif gone(one):
+            yield Pair(model, one, None, GONE)
+
+
+def _is_gone(model: Model, record: RunRecord) -> Callable[[Reference], bool]:
+    """Whether a value's finding is there no more, which only a run of all findings can tell."""
+    if why_not_full(record, model):
+        return lambda _: False
+    planned = {(case.spec_id, case.params) for case in record.planned if case.model == model}
+    profile = record.manifest.get("profile", "quick")
+    return lambda one: one.profile == profile and (one.finding, one.params) not in planned
 
 
 def _ran(model: Model, record: RunRecord) -> Iterator[tuple[Case, str]]:

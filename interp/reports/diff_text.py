@@ -62,7 +62,8 @@ def against(found: Comparison, width: int) -> Iterator[str]:
         shown = replace(found, values=tuple(known))
         yield from as_table(shown, width, most=MOST)
     elif known:
-        yield clip(f"against {found.against}: {_count(replace(found, values=tuple(known)))}", width)
+        line = f"against {found.against}: {_count(replace(found, values=tuple(known)))}"
+        yield from wrap(line, width, subsequent_indent="  ")
     if found.new:
         yield clip(f"{count(len(found.new), 'value')} new to {found.against}", width)
     yield ""

@@ -62,13 +62,12 @@ def write_page(runs: Iterable[Told], target: Path, published: Mapping[str, Publi
     return target
 
 
-def read_published(reports: Path) -> dict[str, Published]:
-    """The published values beside the reports; none where there is no such file.
+def read_published(path: Path) -> dict[str, Published]:
+    """The published values of a file; none where there is no such file.
 
     Raises:
         DataError: the file is not what it must be.
     """
-    path = reports / "published.toml"
     return load_published(path) if path.is_file() else {}
 
 

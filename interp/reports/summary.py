@@ -17,6 +17,7 @@ OF_MANY: Final = {
     "accepted: does not hold": "accepted: do not hold",
 }
 NARROWEST: Final = 10
+MOST_WORD: Final = 24  # letters of a value that is a word
 
 
 class Row(NamedTuple):
@@ -112,7 +113,8 @@ def _rows(ends: Sequence[End], values: Sequence[Value]) -> Iterator[Row]:
         for value in mine:
             between = _between(value)
             items = "" if value.n is None else str(value.n)
-            yield Row(f"  {_short_name(value, end)}", number(value.value), between, items)
+            said = clip(number(value.value), MOST_WORD)
+            yield Row(f"  {_short_name(value, end)}", said, between, items)
 
 
 def _between(value: Value) -> str:

@@ -207,8 +207,18 @@ def test_items_that_stayed_do_not_hide_a_value_that_moved(bench, with_items):
 
 def test_what_a_run_did_not_select_is_not_missing(bench, measured):
     one = bench.run([measured("a"), measured("b", spec_id="area.other")])
-    two = bench.run([measured("c")])
+    two = bench.run([measured("c")], manifest={"deselected": 1})
     assert kinds(compare_runs(one, two)) == {"a": "missing", "c": "new"}
+
+
+def test_a_finding_that_is_gone_from_a_run_of_everything_is_missing(bench, measured):
+    both = [measured("a", 1), measured("b", 2, spec_id="area.gone")]
+    one, two = bench.run(both), bench.run(both[:1])
+    (lost,) = compare_runs(one, two).missing
+    assert (lost.finding, lost.why.split(":")[0]) == ("area.gone", "its finding is gone")
+    part = bench.run(both[:1], manifest={"deselected": 1})
+    assert compare_runs(one, part).missing == ()
+    assert compare_runs(one, bench.run(both[:1], manifest={"profile": "full"})).missing == ()
 
 
 @pytest.mark.parametrize(

@@ -106,14 +106,14 @@ def test_the_page_stays_small(several_values, tmp_path):
 
 
 def test_without_published_values_there_are_none(tmp_path):
-    assert read_published(tmp_path) == {}
+    assert read_published(tmp_path / "published.toml") == {}
 
 
 def test_published_values_stand_beside_ours(several_values, page, root_reports):
     first, *_ = several_values.record.values
     named = replace(first, published="htl.backpatch.max", value=0.5, low=0.4, high=0.6, unit="1")
     told = replace(several_values, record=replace(several_values.record, values=(named,)))
-    text = page(told, published=read_published(root_reports))
+    text = page(told, published=read_published(root_reports / "published.toml"))
     assert '<th scope="col">published</th>' in text
     assert '<a href="https://arxiv.org/abs/2406.12775v2" rel="noreferrer">' in text
 

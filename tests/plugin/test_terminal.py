@@ -3,6 +3,9 @@
 import re
 
 import pytest
+from typer.testing import CliRunner
+
+from interp.cli import app
 
 CLAIM = """
 @pytest.mark.finding("area.claim")
@@ -77,6 +80,22 @@ def test_a_table_fits_its_terminal(project, monkeypatch, columns):
     assert head.endswith("verdict")
     assert claim.endswith("holds")
     assert ("0.98" in first, second.endswith("3")) == (True, True)
+
+
+def test_a_word_that_was_measured_leaves_room_for_the_verdict(project, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    project.models("llama-a").spec(CLAIM.replace('measured("n", 3)', 'measured("n", "word " * 30)'))
+    result = project.run()
+    result.stdout.re_match_lines(["area.claim +holds$", r"  n +(word )+w?o?r?…$"])
+
+
+def test_the_line_about_the_baselines_is_whole_in_a_narrow_terminal(project, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    project.models("llama-a").spec(CLAIM)
+    project.run()
+    CliRunner().invoke(app, ["accept", "--reports-dir", str(project.path / "reports")])
+    told = " ".join(line.strip() for line in project.run().outlines)
+    assert "against the baselines: 0 values and 0 verdicts differ; 2 the same" in told
 
 
 def test_text_from_a_model_cannot_move_the_cursor(project):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from interp.reports import beside, compare
-from interp.reports.page.escaping import cut
+from interp.reports.page.escaping import cut, shown
 from interp.reports.page.links import links
 from interp.reports.page.marks import OF_AGREEMENT, OF_COMPARISON
 from interp.reports.page.told import Told
@@ -125,9 +125,9 @@ def _accepted(one: compare.Compared) -> Beside:
     between = interval(one.before.low, one.before.high)
     mark = OF_COMPARISON[one.kind]
     allowed = f" Allowed: {one.allowed}." if one.allowed else ""
-    said = f"{number(one.before.value)} {between}".strip()
+    said = f"{shown(one.before.value)} {between}".strip()
     why = f"Accepted: {said}; now {one.kind}. {one.why}{allowed}"
-    return Beside(number(one.before.value), mark, cut(why, MOST_WHY))
+    return Beside(shown(one.before.value), mark, cut(why, MOST_WHY))
 
 
 def _paper(one: beside.Beside) -> Beside:
@@ -150,4 +150,4 @@ def _place(value: Scalar) -> float | None:
 
 
 def _shown(value: Scalar | None) -> str:
-    return "not measured" if value is None else number(value)
+    return "not measured" if value is None else shown(value)

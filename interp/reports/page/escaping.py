@@ -4,9 +4,11 @@ import re
 import unicodedata
 from typing import Final
 
-from interp.reports.text import HARMFUL
+from interp.reports.text import HARMFUL, number
+from interp.reports.values import Scalar
 
 KEPT: Final = frozenset("\n\t")
+MOST_WORD: Final = 200
 NOT_IN_A_NAME: Final = re.compile(r"[^a-z0-9.]+")
 
 
@@ -29,6 +31,11 @@ def cut(text: object, most: int) -> str:
     """The text up to `most` characters, and how many there are more."""
     whole = str(text)
     return whole if len(whole) <= most else f"{whole[:most]}… ({len(whole) - most} more)"
+
+
+def shown(value: Scalar) -> str:
+    """A measured value: a number in few digits, a word as it is, for `visible` to make safe."""
+    return cut(value, MOST_WORD) if isinstance(value, str) else number(value)
 
 
 class Anchors:

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from interp.reports.noise import is_visible
 from interp.reports.page.elsewhere import Aside
-from interp.reports.page.escaping import Anchors, cut
+from interp.reports.page.escaping import Anchors, cut, shown
 from interp.reports.page.told import State
 from interp.reports.page.view import Edits, Fact, Number, Strip
 from interp.reports.text import interval, number
@@ -13,6 +13,7 @@ from interp.reports.values import Value
 
 MOST_EDITS: Final = 40  # lines of one ledger
 MOST_NAME: Final = 200
+MOST_FULL: Final = 4000
 Axis = tuple[float, float]
 
 
@@ -39,8 +40,8 @@ def number_of(
         anchors.new(value.spec_id, value.name, model),
         cut(short_name(value, state), MOST_NAME),
         model,
-        number(value.value),
-        str(value.value),
+        shown(value.value),
+        cut(value.value, MOST_NAME),
         interval(value.low, value.high),
         "" if value.n is None else f"{value.n:,}",
         "" if value.unit == "1" else value.unit,
@@ -90,7 +91,7 @@ def _ends(value: Value) -> list[float]:
 def _exact(value: Value) -> list[Fact]:
     """The parts of a value that the line has no room for."""
     between = "" if value.low is None else f" [{value.low}, {value.high}]"
-    found = [Fact("in full", f"{value.value}{between}")]
+    found = [Fact("in full", cut(f"{value.value}{between}", MOST_FULL))]
     if value.p is not None:
         found.append(Fact("p", str(value.p)))
     if value.noise is not None and isinstance(value.value, (int, float)):

@@ -4,13 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from interp.reports.page.escaping import Anchors, cut
+from interp.reports.page.escaping import Anchors, cut, shown
 from interp.reports.page.marks import CRASHED, NOT_RUN, RUNNING, mark_of
 from interp.reports.page.told import Board, Column, Href, Key, State, Told
 from interp.reports.page.view import Cell, Link, Mark, Row, Step
 from interp.reports.record import Case, failed_contracts
 from interp.reports.summary import OF_MANY
-from interp.reports.text import interval, number, seconds
+from interp.reports.text import interval, seconds
 from interp.reports.values import Value
 
 TONES: Final = ("quiet", "good", "known", "weak", "bad", "broken")  # the last one is told
@@ -102,7 +102,7 @@ def named(key: Key) -> str:
 
 def in_words(value: Value) -> str:
     """A value as a cell shows it: `rescued 0.42 [0.31, 0.54]`."""
-    parts = (value.metric, number(value.value), interval(value.low, value.high))
+    parts = (value.metric, shown(value.value), interval(value.low, value.high))
     return cut(" ".join(part for part in parts if part), MOST_FIRST)
 
 
