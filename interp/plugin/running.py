@@ -8,6 +8,7 @@ import pytest
 from interp.errors import DataError, InconclusiveError, RequestError
 from interp.plugin.cases import Spec, spec_of
 from interp.plugin.collecting import NO_MODEL
+from interp.plugin.harmless import make_harmless
 from interp.plugin.junit import properties
 from interp.plugin.recording import RECORDER, VALUES
 from interp.plugin.redacting import REDACTOR
@@ -79,6 +80,7 @@ def pytest_runtest_makereport(
     recorder, redactor = item.config.stash[RECORDER], item.config.stash[REDACTOR]
     if redactor is not None:
         redactor.report(report, _first_line(call))
+    make_harmless(report)
     if report.when == "teardown":
         if report.failed:
             recorder.teardown_error(spec.case, _said(item, call))

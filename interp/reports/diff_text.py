@@ -66,7 +66,8 @@ def against(found: Comparison, width: int) -> Iterator[str]:
         yield from wrap(line, width, subsequent_indent="  ")
     if found.new:
         yield clip(f"{count(len(found.new), 'value')} new to {found.against}", width)
-    yield ""
+    if known or found.new or found.verdicts:
+        yield ""
 
 
 def as_markdown(found: Comparison, *, everything: bool = False) -> Iterator[str]:

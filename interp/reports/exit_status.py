@@ -88,7 +88,18 @@ def outcome_of(
         return Outcome(wrong[0][0], "; ".join(meaning for _, meaning in wrong))
     if session.status == NOTHING_COLLECTED:
         return Outcome(NOTHING_COLLECTED, "no spec was selected")
-    return Outcome(session.status, "a test failed" if session.status else "all is well")
+    return Outcome(session.status, "a test failed" if session.status else _well(record, session))
+
+
+def _well(record: RunRecord | None, session: Session) -> str:
+    """What there is to say where nothing went wrong: perhaps nothing ran, or nothing was gated."""
+    if record and record.ends and all(end.verdict == "skipped" for end in record.ends):
+        return "nothing ran: every spec was skipped"
+    measured = {value.model_id for value in record.values if value.model_id} if record else set()
+    open_ended = sorted(measured - session.with_baseline) if session.gate else []
+    if open_ended:
+        return f"all is well; no baseline to drift from for {', '.join(open_ended)}"
+    return "all is well"
 
 
 def _instruments(record: RunRecord | None) -> str:

@@ -186,10 +186,13 @@ def counted(many: int, word: str) -> str:
 def _reasons(ends: Sequence[End], width: int) -> Iterator[str]:
     """Why a case is not simply holding, where somebody said why; each reason once."""
     seen: dict[str, list[Case]] = {}
+    silent = all(end.verdict == "skipped" for end in ends)  # a model that is not here
     for end in ends:
-        if end.reason and end.verdict != "skipped":
+        if end.reason and (silent or end.verdict != "skipped"):
             seen.setdefault(f"{word_for(end)}: {end.reason}", []).append(end.case)
     for reason, cases in seen.items():
         more = f" and {len(cases) - 1} more" if len(cases) > 1 else ""
         line = plain(f"{cases[0].spec_id}{more} {reason}")
-        yield from wrap(line, width, initial_indent="  ", subsequent_indent="    ", max_lines=3)
+        yield from wrap(
+            line, width, initial_indent="  ", subsequent_indent="    ", max_lines=3 + 3 * silent
+        )

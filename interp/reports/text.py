@@ -15,6 +15,11 @@ def plain(text: object) -> str:
     )
 
 
+def lines(text: str) -> str:
+    """The text as `plain`, its line breaks and tabs kept."""
+    return "".join(letter if letter in "\n\t" else plain(letter) for letter in text)
+
+
 def clip(text: object, width: int) -> str:
     """The text as `plain`, cut to `width` with an ellipsis."""
     line = plain(text)

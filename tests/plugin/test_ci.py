@@ -37,7 +37,7 @@ def gated(project):
     ("accepted", "args", "status", "said"),
     [
         (SAME, ("--gate",), 0, "all is well"),
-        (None, ("--gate",), 0, "all is well"),
+        (None, ("--gate",), 0, "all is well; no baseline to drift from for llama-a"),
         ([row("x", 3), *SAME[1:]], ("--gate",), 10, "1 value drifted"),
         ([row("x", 3), *SAME[1:]], (), 0, "all is well"),
         ([*SAME, row("z", 1)], ("--gate",), 10, "1 value missing"),

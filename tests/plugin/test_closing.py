@@ -90,3 +90,10 @@ def test_in_a_job_of_github_the_step_has_a_summary_and_lines_are_marked(ran, tmp
     result = ran("--gate", "--no-report", value=0.8)
     assert "exit 10" in (tmp_path / "step.md").read_text()
     result.stdout.fnmatch_lines(["::error file=specs/test_spec.py,*drifted*"])
+
+
+def test_a_gate_without_a_baseline_says_so(project):
+    project.models("llama-a").spec(CLAIM.format(value=0.9))
+    result = project.run("--gate", "-q")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines(["exit 0: all is well; no baseline to drift from for llama-a"])

@@ -131,3 +131,26 @@ def test_the_time_that_is_left_is_told_from_the_last_run(project):
     result.stdout.fnmatch_lines(
         ["interp: run *, about 2 min 00 s", "-- llama-a: *, 4 specs, about 2 min 00 s left --"]
     )
+
+
+def test_a_failure_that_quotes_a_model_cannot_move_the_cursor(project):
+    project.models("llama-a").spec(
+        """
+        @pytest.mark.finding("area.claim")
+        def test_claim(model, measured):
+            print("\\x1b[2J printed")
+            assert measured("n", 3) == 4, "\\x1b[2J\\u202egnp.exe"
+        """
+    )
+    text = project.run().stdout.str()
+    assert "gnp.exe" in text
+    assert "printed" in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e]", text)
+
+
+def test_a_model_that_is_not_here_is_said_with_what_fetches_it(project):
+    project.models("llama-a").registered("gpt-b").spec(CLAIM)
+    result = project.run("--model", "gpt-b")
+    result.stdout.fnmatch_lines(
+        ["*gpt-b*", "*skipped: *", "*config.json*", "exit 0: nothing ran: every spec was skipped"]
+    )
