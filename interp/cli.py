@@ -20,6 +20,7 @@ from interp.registry import (
     load_registry,
     resolve,
 )
+from interp.report import report
 
 app = typer.Typer(
     help="Findings about the inside of language models, as pytest specs.",
@@ -30,6 +31,7 @@ app = typer.Typer(
 app.command()(calibrate)
 app.command()(diff)
 app.command()(mutants)
+app.command()(report)
 
 
 @dataclass(frozen=True)

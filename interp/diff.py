@@ -1,49 +1,72 @@
-"""`interp diff`: what moved between two runs, and what around them could be the cause."""
+"""`interp diff`: what moved, and what around it could be the cause."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from interp.reports.compare import Change, Moved, changes_around, moved_values, moved_verdicts
+from interp.errors import InterpError
+from interp.registry import find_registry
+from interp.reports.compare import Comparison, compare_runs, compare_with_baselines
+from interp.reports.diff_text import as_markdown, as_rows, as_table
+from interp.reports.folders import find_run
 from interp.reports.record import read_run
-from interp.reports.text import number, plain
 
 
-def diff(
-    before: Annotated[Path, typer.Argument(help="The folder of a run.")],
-    after: Annotated[Path, typer.Argument(help="The folder of a later run.")],
+def diff(  # noqa: PLR0913  a parameter is an option: typer's way
+    before: Annotated[
+        str | None,
+        typer.Argument(metavar="A", help="A run, by name or folder; without one, the last."),
+    ] = None,
+    after: Annotated[
+        str | None,
+        typer.Argument(metavar="B", help="A later run; without one, A is beside the baselines."),
+    ] = None,
     *,
+    form: Annotated[
+        Literal["table", "md", "json"], typer.Option("--format", help="How to say it.")
+    ] = "table",
     everything: Annotated[bool, typer.Option("--all", help="Also what stayed the same.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="A list of flat objects.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="As --format json.")] = False,
+    other_weights: Annotated[
+        bool,
+        typer.Option("--other-weights", help="Of two runs: it is their weights that I compare."),
+    ] = False,
+    reports_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where runs/ and baselines/ are.")
+    ] = None,
 ) -> None:
-    """Compare two runs: verdicts and values that moved, and what was different around them."""
-    runs = read_run(before), read_run(after)
-    around, verdicts = changes_around(*runs), moved_verdicts(*runs)
-    values = [one for one in moved_values(*runs) if everything or one.kind != "same"]
-    if as_json:
-        typer.echo(json.dumps([asdict(one) for one in values], indent=1))
+    """Compare a run with the baselines, or two runs: what moved, and what was different around."""
+    reports = reports_folder(reports_dir)
+    found = _comparison(reports, before, after, other_weights=other_weights)
+    if as_json or form == "json":
+        typer.echo(json.dumps(as_rows(found, everything=everything), indent=1, allow_nan=False))
         return
-    for line in _lines(values, verdicts, around):
+    if form == "md":
+        lines = as_markdown(found, everything=everything)
+    else:
+        width = shutil.get_terminal_size((100, 24)).columns
+        lines = as_table(found, width, everything=everything)
+    for line in lines:
         typer.echo(line)
 
 
-def _lines(
-    values: Sequence[Moved], verdicts: Sequence[Change], around: Sequence[Change]
-) -> Iterator[str]:
-    yield from (f"{plain(one.what)}: {one.before} -> {one.after}" for one in verdicts)
-    for one in values:
-        named = " ".join(plain(word) for word in (one.model or "", one.finding, one.name))
-        yield f"{named}: {_shown(one.before)} -> {_shown(one.after)}  {one.kind}"
-    yield f"{len(values)} values and {len(verdicts)} verdicts differ"
-    yield "different around them:" if around else "nothing is different around them"
-    yield from (f"  {plain(one.what)}: {plain(one.before)} -> {plain(one.after)}" for one in around)
+def reports_folder(given: Path | None) -> Path:
+    """Where runs and baselines are: as given, or `reports` beside the project's `fixtures`."""
+    if given is not None:
+        return given.absolute()
+    try:
+        return find_registry(Path.cwd()).parents[1] / "reports"
+    except InterpError:
+        return Path.cwd() / "reports"
 
 
-def _shown(value: object) -> str:
-    if value is None:
-        return "not measured"
-    return number(value) if isinstance(value, (int, float)) else plain(str(value))
+def _comparison(
+    reports: Path, before: str | None, after: str | None, *, other_weights: bool
+) -> Comparison:
+    first = read_run(find_run(reports, before))
+    if after is None:
+        return compare_with_baselines(first, reports)
+    return compare_runs(first, read_run(find_run(reports, after)), other_weights=other_weights)

@@ -1,5 +1,7 @@
 """A prompt set as one model's tokens, with every name resolved row by row."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +32,20 @@ class Encoded:
     def lengths(self) -> tuple[int, ...]:
         """How many tokens each row has."""
         return tuple(len(row) for row in self.ids)
+
+    @cached_property
+    def words_digest(self) -> str:
+        """sha256 of what a run sees of its prompts: texts, answers, foils and spans."""
+        seen = [
+            (one.text, one.user, one.system, one.answers, one.foils, sorted(one.spans.items()))
+            for one in self.prompts.prompts
+        ]
+        return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+    @cached_property
+    def tokens_digest(self) -> str:
+        """sha256 of the token ids, row by row."""
+        return hashlib.sha256(repr(self.ids).encode()).hexdigest()
 
     def mask(self, at: str | Position) -> Bool[np.ndarray, "batch pos"]:
         """Where a position lies, row by row; padding is never part of it.

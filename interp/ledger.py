@@ -1,9 +1,11 @@
 """The ledger: what each edit of a run really did, and the check that it did all it says."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from interp.backends.protocol import Fired, Write
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import RequestError
+
+MOST_SETS: Final = 16
 
 
 @dataclass(frozen=True, repr=False)
@@ -86,6 +90,16 @@ def entry(encoded: Encoded, edit: Edit, done: Write, fired: Fired, passes: Seque
     )  # fmt: skip
 
 
+@dataclass(frozen=True, order=True)
+class Asked:
+    """One prompt set as one model was given it: digests of its words and of the token ids."""
+
+    name: str
+    digest: str
+    n: int
+    tokens: str
+
+
 @dataclass
 class Watch:
     """What runs did while somebody watched: their edits, the sites they read, how they ran."""
@@ -93,6 +107,7 @@ class Watch:
     entries: list[Entry] = field(default_factory=list)
     reads: set[str] = field(default_factory=set)
     verbs: set[str] = field(default_factory=set)
+    prompts: set[Asked] = field(default_factory=set)
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -110,6 +125,31 @@ class Watch:
         for entry in self.entries:
             groups.setdefault((entry.verb, entry.site, entry.phase), []).append(entry)
         return [_together(*kind, entries) for kind, entries in groups.items()]
+
+    def prompt_sets(self) -> list[dict[str, object]]:
+        """The prompt sets that were run, each once, in an order that does not depend on the runs.
+
+        A spec that runs more than `MOST_SETS` sets of one name, such as its prompts one by one, has
+        one line for all of them.
+        """
+        named: dict[str, list[Asked]] = {}
+        for asked in sorted(self.prompts):
+            named.setdefault(asked.name, []).append(asked)
+        return [
+            asdict(one)
+            for sets in named.values()
+            for one in (_folded(sets) if len(sets) > MOST_SETS else sets)
+        ]
+
+
+def _folded(sets: Sequence[Asked]) -> list[Asked]:
+    """Many sets of one name as one, under digests of their digests."""
+    words, tokens = _sha256(one.digest for one in sets), _sha256(one.tokens for one in sets)
+    return [Asked(sets[0].name, words, sum(one.n for one in sets), tokens)]
+
+
+def _sha256(digests: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _together(verb: str, site: str, phase: str, entries: list[Entry]) -> dict[str, object]:
@@ -140,11 +180,22 @@ def watching(watch: Watch) -> Iterator[Watch]:
         _WATCH.reset(token)
 
 
-def report(verb: str, entries: Sequence[Entry], reads: Sequence[str] = ()) -> None:
-    """Tell whoever watches what a run did."""
+def report(
+    verb: str,
+    entries: Sequence[Entry],
+    reads: Sequence[str] = (),
+    *,
+    encoded: Encoded | None = None,
+) -> None:
+    """Tell whoever watches what a run did, and to which prompts."""
     watch = _WATCH.get()
     if watch is None:
         return
+    if encoded is not None:
+        prompts = encoded.prompts
+        watch.prompts.add(
+            Asked(prompts.name, encoded.words_digest, len(prompts), encoded.tokens_digest)
+        )
     watch.entries.extend(entries)
     watch.reads.update(reads)
     watch.verbs.update({verb, *(entry.verb for entry in entries)})

@@ -1,7 +1,7 @@
 """A loaded model: who it is, how deep it is, and the backend that runs it."""
 
 import importlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -83,7 +83,7 @@ class Model:
         info = self.backend.info
         return {
             "id": self.id,
-            "source": self.spec.source,
+            "source": Path(self.spec.source).name if self.spec.is_local else self.spec.source,
             "revision": self.spec.revision,
             "weights_digest": info.fingerprint,
             "dtype": info.dtype,
@@ -122,14 +122,15 @@ def load(
     try:
         spec = source if isinstance(source, ModelSpec) else _named(source)
         engine = _engine(backend or spec.backend)
+        folder = _folder(spec)
         loaded = engine.load(
-            _folder(spec),
+            folder,
             dtype=dtype or spec.dtype,
             device=device,
             attn_implementation=spec.attn_implementation,
         )
         _refuse_other_weights(spec, loaded)
-        return Model(spec, verified(loaded))
+        return Model(_as_found(spec, folder), verified(loaded))
     except InterpError as error:
         name = source if isinstance(source, str) else source.id
         raise error.during(f"load({name!r})") from None
@@ -141,6 +142,12 @@ def rounding(model: Model) -> float:
     Measured on nine families with random weights: at most a fifth of this in float32.
     """
     return {"float32": 2e-5, "float16": 3e-3, "bfloat16": 2e-2}[model.backend.info.dtype]
+
+
+def _as_found(spec: ModelSpec, folder: Path) -> ModelSpec:
+    """The model at the commit that lies here: a branch such as `main` is another one tomorrow."""
+    from_hub = not spec.is_local and folder.parent.name == "snapshots"
+    return replace(spec, revision=folder.name) if from_hub else spec
 
 
 def _folder(spec: ModelSpec) -> Path:

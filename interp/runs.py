@@ -192,7 +192,7 @@ def run(
         ledger = _ledger(encoded, edits, writes, result.fired, passes=(0,) * len(encoded.ids))
         captured = {site: _as_asked(model, site, result.captured) for site in capture}
         logits = _logits_at(encoded, result.logits, position(logits_at))
-        report("run", ledger, [site.name for site in capture])
+        report("run", ledger, [site.name for site in capture], encoded=encoded)
         return Run(model.id, encoded, logits, captured, ledger, position(logits_at))
     except InterpError as error:
         raise error.during(asked, where=model.id) from None
@@ -219,7 +219,7 @@ def generate(
         result = model.backend.generate(encoded.ids, writes, max_new_tokens=max_new_tokens)
         ledger = _ledger(encoded, edits, writes, result.fired, passes=result.passes)
         texts = tuple(map(model.backend.tokenizer.decode, result.new_ids))
-        report("generate", ledger)
+        report("generate", ledger, encoded=encoded)
         return Generation(model.id, encoded, result.new_ids, texts, ledger)
     except InterpError as error:
         raise error.during(asked, where=model.id) from None

@@ -72,10 +72,32 @@ def test_what_was_started_and_not_ended_crashed_and_its_values_are_kept(journal,
     journal.write("value", VALUE)
     journal.write("test_start", case("t.py::b"))
     journal.write("test_end", {**case("t.py::b"), **END})
+    journal.close()
     record = read_run(tmp_path)
     assert [one.nodeid for one in record.crashed] == ["t.py::a"]
     assert [end.case.nodeid for end in record.ends] == ["t.py::b"]
-    assert [value.metric for value in record.values] == ["rate"]
+    assert [(value.metric, value.partial) for value in record.values] == [("rate", True)]
+
+
+def test_what_a_process_that_is_alive_has_started_is_running(journal, tmp_path):
+    journal.write("test_start", case("t.py::a"))
+    record = read_run(tmp_path)
+    assert [one.nodeid for one in record.running] == ["t.py::a"]
+    assert record.writers == (journal.writer,)
+    assert record.crashed == ()
+    journal.close()
+    record = read_run(tmp_path)
+    assert (record.running, record.writers, len(record.crashed)) == ((), (), 1)
+
+
+def test_what_was_interrupted_has_not_crashed_and_not_run(journal, tmp_path):
+    (tmp_path / "collection.json").write_text(json.dumps([case("t.py::a")]))
+    for kind in ("test_start", "value", "test_stop"):
+        journal.write(kind, {**VALUE, **case("t.py::a")})
+    journal.close()
+    record = read_run(tmp_path)
+    assert ([one.nodeid for one in record.not_run], record.crashed) == (["t.py::a"], ())
+    assert [value.partial for value in record.values] == [True]
 
 
 @given(st.floats(0, 1))
@@ -167,7 +189,8 @@ def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path, monkeypatch):
 def test_parts_of_several_processes_are_one_run_in_the_order_of_time(tmp_path):
     writers = [Journal(tmp_path, name) for name in ("gw1", "gw0")]
     for number in range(6):
-        writers[number % 2].write("value", {**VALUE, "metric": f"m{number}"})
+        own = {"metric": f"m{number}", "nodeid": f"t.py::{number % 2}"}
+        writers[number % 2].write("value", {**VALUE, **own})
     for writer in writers:
         writer.close()
     metrics = [value.metric for value in read_run(tmp_path).values]

@@ -6,9 +6,10 @@ heavy, and where there are no models it does nothing.
 
 import pytest
 
-from interp.plugin import collecting, fixtures, hookspecs, loading, running, watched
+from interp.plugin import collecting, drawing, fixtures, hookspecs, loading, running, watched
 from interp.plugin.distributed import WHOLE_MODELS, Distributed
 from interp.plugin.freeing import Freeing
+from interp.plugin.junit import RunFacts
 from interp.plugin.options import MARKERS, add_options
 from interp.plugin.prompt_sets import prompt_fixtures
 from interp.plugin.recording import RECORDER, Recorder
@@ -37,10 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RECORDER] = recorder
     config.add_cleanup(recorder.close)
     register = config.pluginmanager.register
-    for module in (fixtures, loading, collecting, running, watched):
+    for module in (fixtures, drawing, loading, collecting, running, watched):
         register(module, module.__name__)
     register(prompt_fixtures(config.rootpath / "fixtures" / "prompts"), "interp-prompt-sets")
     register(Freeing(recorder), "interp-freeing")
     if not is_worker(config):
         register(Distributed(config), "interp-distributed")
+        register(RunFacts(config), "interp-junit")
         register(Terminal(config), "interp-terminal")

@@ -1,5 +1,6 @@
 """Collection: every spec on every model, each model in one run, contracts first."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import pytest
@@ -50,6 +51,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             config
         ):  # a worker says so in its first spec: xdist cannot pass it on here
             raise pytest.UsageError(str(error)) from None
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count the specs that the session leaves out: what was not selected is not missing."""
+    for item in items:
+        if spec_of(item) is None and describe([item]):
+            item.config.stash[RECORDER].deselected += 1
 
 
 def _param(one: Candidate, setting: Setting) -> object:

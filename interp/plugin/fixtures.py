@@ -15,11 +15,12 @@ from interp.plugin.options import ProfileName
 from interp.plugin.recording import RECORDER, Live, labels_of
 from interp.plugin.selection import Candidate
 from interp.plugin.setting import SETTING
+from interp.plugin.source import spec_hash
 from interp.plugin.vary import spec_for, varied
-from interp.plugin.watched import ledger_of
+from interp.plugin.watched import ledger_of, prompts_of
 from interp.registry import availability, download
 from interp.reports.noise import find_noise
-from interp.reports.values import Scalar, Value, reading, scalar
+from interp.reports.values import Scalar, Value, reading, scalar, tolerance_of
 
 T = TypeVar("T")
 
@@ -44,11 +45,16 @@ class Measured(Protocol):
         value: T,
         *,
         published: str | None = None,
+        tolerance: object | None = None,
         unit: str = "1",
         n: int | None = None,
         **labels: Scalar,
     ) -> T:
-        """Record `value` as `name`; `published` names the value of a paper to set beside it."""
+        """Record `value` as `name`.
+
+        `published` names the value of a paper to set beside it, an entry of published.toml;
+        `tolerance` says how far the value may drift from the accepted one.
+        """
         ...
 
 
@@ -80,6 +86,7 @@ def measured(request: pytest.FixtureRequest) -> Measured:
         value: T,
         *,
         published: str | None = None,
+        tolerance: object | None = None,
         unit: str = "1",
         n: int | None = None,
         **labels: Scalar,
@@ -90,6 +97,8 @@ def measured(request: pytest.FixtureRequest) -> Measured:
         try:
             read = reading(value, n=n)
             given = {key: scalar(label) for key, label in labels.items()}
+            recorder.setting.known_to_be_published(published)
+            allowed = tolerance_of(tolerance)
         except InterpError as error:
             raise error.during(f"measured({name!r})", where=item.nodeid) from None
         about = recorder.live.identity if spec.case.model and recorder.live else None
@@ -109,6 +118,9 @@ def measured(request: pytest.FixtureRequest) -> Measured:
             model=about,
             nodeid=spec.case.nodeid,
             ledger=ledger_of(item),
+            spec_hash=spec_hash(item),
+            prompts=prompts_of(item),
+            tolerance=allowed,
         )
         noise = find_noise(recorder.setting.noise, new, spec.case.params)
         recorder.value(item, replace(new, noise=noise.spread if noise else None), read)

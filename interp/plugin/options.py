@@ -1,5 +1,6 @@
 """The options of the command line and the ini file, as one value."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -32,6 +33,9 @@ class Options:
     reports_dir: Path
     registry: Path
     vary: str = PLAIN
+    published: Path = Path("reports/published.toml")
+    allow_new: bool = False
+    junit: str = "all"
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -76,7 +80,8 @@ def add_options(parser: pytest.Parser) -> None:
         "--gate",
         dest="interp_gate",
         action="store_true",
-        help="for CI: --require-models, and what is inconclusive or measured nothing is an error",
+        help="for CI: --require-models, what is inconclusive or measured nothing is an error, and "
+        "so is drift from the accepted baseline",
     )
     add("--run-dir", dest="interp_run_dir", metavar="DIR", help="the folder of this run, a new one")
     add(
@@ -93,7 +98,15 @@ def add_options(parser: pytest.Parser) -> None:
         help="compute the same another harmless way, to see what moves (interp calibrate)",
     )
     parser.addini("interp_models", "the registry of models", default="fixtures/models.toml")
+    add(
+        "--baseline-allow-new",
+        dest="interp_allow_new",
+        action="store_true",
+        help="with --gate: a value that the model's baseline does not have yet is no drift",
+    )
     parser.addini("interp_reports", "where runs/ and baselines/ are", default="reports")
+    parser.addini("interp_junit", "values in --junitxml: all or none", default="all")
+    parser.addini("interp_published", "the values of papers", default="reports/published.toml")
 
 
 def read_options(config: pytest.Config) -> Options:
@@ -115,4 +128,19 @@ def read_options(config: pytest.Config) -> Options:
         here / reports_dir if reports_dir else in_ini,
         config.rootpath / str(config.getini("interp_models")),
         config.getoption("interp_vary"),
+        config.rootpath / str(config.getini("interp_published")),
+        bool(config.getoption("interp_allow_new")),
+        _one_of(config, "interp_junit", ("all", "none")),
     )
+
+
+def _one_of(config: pytest.Config, name: str, choices: Sequence[str]) -> str:
+    """A setting of the ini file that has a few words.
+
+    Raises:
+        pytest.UsageError: it has another.
+    """
+    word = str(config.getini(name))
+    if word not in choices:
+        raise pytest.UsageError(f"{name} = {word!r}: it is one of {', '.join(choices)}")
+    return word

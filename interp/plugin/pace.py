@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from interp.errors import DataError
+from interp.reports.folders import list_runs
 from interp.reports.record import Case, read_run
 
 LOOK_BACK: Final = 5
@@ -40,11 +41,10 @@ class Pace:
         return (sum(known) + unknown * self._took / self._done) / self._workers
 
 
-def durations(runs: Path) -> dict[str, float]:
+def durations(reports: Path) -> dict[str, float]:
     """What each case took when it last ended, in one of the last runs."""
     took: dict[str, float] = {}
-    folders = sorted((path for path in runs.glob("*") if path.is_dir()), reverse=True)
-    for folder in folders[:LOOK_BACK]:
+    for folder in reversed(list_runs(reports)[-LOOK_BACK:]):
         with suppress(DataError, OSError, KeyError, TypeError):
             for end in read_run(folder).ends:
                 took.setdefault(end.case.nodeid, end.seconds)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 RESERVED: Final = frozenset(
     """
-    model measured profile request cache capfd capfdbinary caplog capsys capsysbinary capteesys
-    doctest_namespace monkeypatch pytestconfig record_property record_testsuite_property
+    model measured drawn profile request cache capfd capfdbinary caplog capsys capsysbinary
+    capteesys doctest_namespace monkeypatch pytestconfig record_property record_testsuite_property
     record_xml_attribute recwarn subtests tmp_path tmp_path_factory tmpdir tmpdir_factory
     pytester worker_id testrun_uid
     """.split()  # noqa: SIM905  a list of words reads better without quotes

@@ -1,21 +1,21 @@
 """What this process writes into the run."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pytest
 
-from interp.errors import DataError, InterpError, RequestError
+from interp.errors import DataError, InterpError
 from interp.plugin.cases import Spec
+from interp.plugin.failing import FailedContracts
+from interp.plugin.repeats import Repeats
 from interp.plugin.setting import Setting
 from interp.reports.journal import Journal, replace_file, unwritable
-from interp.reports.manifest import write_manifest
-from interp.reports.record import Case, End, failed_contracts, read_run
+from interp.reports.manifest import Asked, write_manifest
+from interp.reports.record import Case, End
 from interp.reports.values import Identity, Reading, Scalar, Value
 
-Key = tuple[str | None, str, int, str]
 VALUES = pytest.StashKey[list[Value]]()
 
 
@@ -30,19 +30,17 @@ class Live:
 
 
 class Recorder:
-    """The journal of this process, the model it has loaded, and the contracts it saw fail."""
+    """The journal of this process, as the hooks write it, and the model that is loaded."""
 
     def __init__(self, setting: Setting, writer: str, *, one_worker_a_model: bool) -> None:
         self.setting = setting
         self.writer = writer
-        self.one_worker_a_model = one_worker_a_model
         self.live: Live | None = None
+        self.deselected = 0  # specs that were collected here and not chosen
         self.broken: InterpError | None = None
         self._journal: Journal | None = None
-        self._failed: dict[str, list[Case]] = {}
-        self._model: str | None = None
-        self._measured: dict[Key, str] = {}  # by which test
-        self._now: set[Key] = set()  # by the test that is running
+        self._failed = FailedContracts(setting.run, inherits=one_worker_a_model)
+        self._repeats = Repeats()
 
     def open(self, specs: Sequence[Spec]) -> None:
         """Create the folder of the run, with its manifest, what is planned, and our journal.
@@ -66,16 +64,13 @@ class Recorder:
 
     def start(self, case: Case) -> None:
         """Write down that a case starts; on a model that is new here, learn what failed on it."""
-        if case.model != self._model:
-            self._model = case.model
-            self._inherit(case.model)
-        self._now.clear()
+        self._failed.turn_to(case.model)
+        self._repeats.next_test()
         self._note("test_start", asdict(case))
 
     def end(self, end: End) -> None:
         """Write down how a case ended, and remember a contract that did not hold."""
-        if end.case.role == "contract" and end.verdict == "fails" and end.case.model is not None:
-            self._failed.setdefault(end.case.model, []).append(end.case)
+        self._failed.add(end)
         row = {key: value for key, value in asdict(end).items() if key != "case"}
         self._note("test_end", {**asdict(end.case), **row}, safe=True)
 
@@ -100,7 +95,7 @@ class Recorder:
             DataError: it could not be written.
             RequestError: the same was measured before.
         """
-        self._refuse_again(value)
+        self._repeats.refuse(value)
         if self._journal is None:
             raise self.broken or DataError("there is no journal to write to")
         row = asdict(value)
@@ -108,41 +103,25 @@ class Recorder:
             row["items"] = self._journal.keep_items(reading.items)
         self._journal.write("value", row)
         item.stash.setdefault(VALUES, []).append(Value(**row))
-        item.user_properties.extend(_properties(value))
+
+    def chart(self, fields: Mapping[str, object]) -> None:
+        """Write down one chart.
+
+        Raises:
+            DataError: it could not be written.
+        """
+        if self._journal is None:
+            raise self.broken or DataError("there is no journal to write to")
+        self._journal.write("chart", fields)
 
     def failed_on(self, model: str) -> list[Case]:
         """The contracts that failed on this model."""
-        return self._failed.get(model, [])
+        return self._failed.on(model)
 
     def close(self) -> None:
         """Close the journal, if one was opened."""
         if self._journal is not None:
             self._journal.close()
-
-    def _refuse_again(self, value: Value) -> None:
-        """Two values that nothing tells apart could not be compared with those of another run."""
-        key = (value.model_id, value.spec_id, value.spec_version, value.name)
-        if (before := self._measured.setdefault(key, value.nodeid)) != value.nodeid or (
-            key in self._now
-        ):
-            raise RequestError(
-                "this finding has measured the same before",
-                asked=f"measured({value.metric!r})",
-                expected="another name or other labels",
-                received=value.name,
-                where=before,
-                hint="say what is different, e.g. measured(..., layer=layer)",
-            )
-        self._now.add(key)
-
-    def _inherit(self, model: str | None) -> None:
-        """Learn which contracts of this model failed in, or killed, the worker before this one."""
-        if model is None or not self.one_worker_a_model:
-            return
-        with suppress(InterpError):
-            record = read_run(self.setting.run)
-            # Of this model only: what is open on another is running in another worker.
-            self._failed[model] = failed_contracts(record.ends, record.crashed).get(model, [])
 
     def _write_manifest(self) -> None:
         setting = self.setting
@@ -152,7 +131,7 @@ class Recorder:
             argv=setting.argv,
             models=[one.spec for one in setting.selection.chosen],
             profile=setting.options.profile,
-            vary=setting.options.vary,
+            asked=asked_of(self.setting, self.deselected),
         )
 
     def _note(self, kind: str, fields: Mapping[str, object], *, safe: bool = False) -> None:
@@ -170,12 +149,10 @@ class Recorder:
 RECORDER = pytest.StashKey[Recorder]()
 
 
-def _properties(value: Value) -> Iterator[tuple[str, object]]:
-    """A value as properties of the test, which `--junitxml` writes."""
-    yield f"interp.{value.name}", value.value
-    for part in ("low", "high", "n"):
-        if (number := getattr(value, part)) is not None:
-            yield f"interp.{value.name}.{part}", number
+def asked_of(setting: Setting, deselected: int) -> Asked:
+    """What the manifest says of the session, beside its models and its profile."""
+    options = setting.options
+    return Asked(options.vary, options.gate, deselected, setting.paths)
 
 
 def labels_of(spec: Spec, given: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -8,6 +8,7 @@ import pytest
 from interp.errors import DataError, InconclusiveError, RequestError
 from interp.plugin.cases import Spec, spec_of
 from interp.plugin.collecting import NO_MODEL
+from interp.plugin.junit import properties
 from interp.plugin.recording import RECORDER, VALUES
 from interp.plugin.reported import attach
 from interp.plugin.setting import SETTING
@@ -80,7 +81,8 @@ def pytest_runtest_makereport(
     elif report.when == "call" or not report.passed:
         end = _end(item, spec, report, call)
         recorder.end(end)
-        item.user_properties.append(("interp.verdict", word_for(end)))
+        if item.config.stash[SETTING].options.junit != "none":
+            item.user_properties.extend(properties(_values(item), word_for(end)))
         _as_pytest_sees_it(report, end, item)
         attach(report, spec.case, end, _values(item))
     else:

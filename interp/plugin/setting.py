@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from interp.errors import InterpError
+from interp.errors import InterpError, RequestError, closest
 from interp.plugin.options import Options, read_options
 from interp.plugin.selection import Selection, select
 from interp.plugin.vary import set_threads
@@ -30,11 +30,28 @@ class Setting:
     argv: tuple[str, ...]
     accepted: Mapping[str, tuple[AcceptedVerdict, ...]]
     noise: Mapping[str, Known]
+    published: frozenset[str] = frozenset()  # ids of values of papers
+    paths: tuple[str, ...] = ()  # what was collected, from the root
 
     @property
     def ours(self) -> bool:
         """Whether this project has models; where not, the plugin keeps out of the way."""
         return bool(self.selection.registry.path or self.options.models)
+
+    def known_to_be_published(self, name: str | None) -> None:
+        """Refuse the id of a published value that there is none of.
+
+        Raises:
+            RequestError: no entry of published.toml has this id.
+        """
+        if name is None or name in self.published:
+            return
+        raise RequestError(
+            "no published value has this id",
+            expected=f"an entry of {self.options.published}",
+            received=repr(name),
+            hint=closest(name, self.published),
+        )
 
 
 SETTING = pytest.StashKey[Setting]()
@@ -68,11 +85,14 @@ def decide(config: pytest.Config) -> Setting:
             for one in selection.chosen
         }
         noise = _noise(options, selection)
+        published = _published(options.published)
         run = _new_run(options)
     except InterpError as error:
         raise pytest.UsageError(str(error)) from None
     argv = tuple(str(word) for word in config.invocation_params.args)
-    setting = Setting(options, selection, run, config.rootpath, argv, accepted, noise)
+    setting = Setting(
+        options, selection, run, config.rootpath, argv, accepted, noise, published, _paths(config)
+    )
     if setting.ours and not options.allow_download:
         stay_offline(config)
     set_threads(config, options.vary)
@@ -130,6 +150,20 @@ def _noise(options: Options, selection: Selection) -> dict[str, Known]:
         return {}
     ids = (one.spec.id for one in selection.chosen)
     return {one: load_noise(noise_file(options.reports_dir, one)) for one in ids}
+
+
+def _published(path: Path) -> frozenset[str]:
+    if not path.is_file():
+        return frozenset()
+    from interp.reports.published import load_published  # noqa: PLC0415  only where there are any
+
+    return frozenset(load_published(path))
+
+
+def _paths(config: pytest.Config) -> tuple[str, ...]:
+    """What pytest was told to collect, without the place where the project happens to lie."""
+    whole = ((config.invocation_params.dir / word).as_posix() for word in config.args)
+    return tuple(word.removeprefix(f"{config.rootpath.as_posix()}/") for word in whole)
 
 
 def _new_run(options: Options) -> Path:

@@ -126,7 +126,7 @@ class Terminal:
         if not cases or self._cases:
             return
         self._cases = {case.nodeid: case for case in cases}
-        self._pace = Pace(cases, durations(self._setting.run.parent), workers)
+        self._pace = Pace(cases, durations(self._setting.options.reports_dir), workers)
         if self._config.get_verbosity() < 0:
             return
         models = _named(list(dict.fromkeys(case.model for case in cases if case.model)))

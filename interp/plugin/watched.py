@@ -40,6 +40,12 @@ def uses_of(item: pytest.Item) -> tuple[str, ...]:
     return watch.words if watch else ()
 
 
+def prompts_of(item: pytest.Item) -> list[dict[str, object]]:
+    """The prompt sets of its runs so far, with the digests of their words and token ids."""
+    watch = item.stash.get(WATCH, None)
+    return watch.prompt_sets() if watch else []
+
+
 def ledger_of(item: pytest.Item) -> list[dict[str, object]]:
     """The edits of its runs so far, those of one kind together."""
     watch = item.stash.get(WATCH, None)

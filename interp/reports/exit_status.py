@@ -1,7 +1,8 @@
 """The exit status of a run, from its journal, and what it means in words."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from interp.reports.record import RunRecord
 from interp.reports.text import count
@@ -9,6 +10,7 @@ from interp.reports.text import count
 INSTRUMENT: Final = 12
 INCOMPLETE: Final = 11
 CLAIM: Final = 1
+DRIFT: Final = 10
 PYTEST_OWN: Final = (2, 3, 4)
 NOTHING_COLLECTED: Final = 5
 
@@ -29,16 +31,57 @@ class Session:
     gate: bool = False
     dead_workers: int = 0
     other_failures: int = 0  # of tests that are no specs
+    allow_new: bool = False  # --baseline-allow-new
+    with_baseline: frozenset[str] = frozenset()  # the models that have a baseline file
 
 
-def outcome_of(record: RunRecord | None, session: Session) -> Outcome:
-    """The highest of what went wrong: pytest's own, instrument, incomplete, claim, nothing."""
+class Place(Protocol):
+    """Where something differs from the baseline: of which model."""
+
+    @property
+    def model(self) -> str | None:
+        """The id of the model."""
+        ...
+
+
+class Drift(Protocol):
+    """As much of a comparison with the baselines (`interp.reports.compare`) as the status needs."""
+
+    @property
+    def drifted(self) -> Sequence[Place]:
+        """The values that moved further than they may, and those that are missing."""
+        ...
+
+    @property
+    def missing(self) -> Sequence[Place]:
+        """The values that were planned, have a baseline, and were not measured."""
+        ...
+
+    @property
+    def new(self) -> Sequence[Place]:
+        """The values that the baseline does not have."""
+        ...
+
+    @property
+    def verdicts(self) -> Sequence[Place]:
+        """The verdicts that are not the accepted ones."""
+        ...
+
+
+def outcome_of(
+    record: RunRecord | None, session: Session, comparison: Drift | None = None
+) -> Outcome:
+    """The highest of what went wrong: pytest's own, instrument, incomplete, claim, drift, nothing.
+
+    Drift from the baselines counts under the gate alone.
+    """
     if session.status in PYTEST_OWN or session.status > NOTHING_COLLECTED:
         return Outcome(session.status, "pytest stopped before the end")
     found = [
         (INSTRUMENT, _instruments(record)),
         (INCOMPLETE, _incomplete(record, session)),
         (CLAIM, _claims(record, session)),
+        (DRIFT, _drift(comparison, session) if comparison and session.gate else ""),
     ]
     wrong = [(status, meaning) for status, meaning in found if meaning]
     if wrong:
@@ -83,3 +126,20 @@ def _claims(record: RunRecord | None, session: Session) -> str:
     if failed:
         return f"{count(failed, 'claim')} {'does' if failed == 1 else 'do'} not hold"
     return count(session.other_failures, "test") + " failed" if session.other_failures else ""
+
+
+def _drift(comparison: Drift, session: Session) -> str:
+    """What differs from the baselines.
+
+    A value is new only where the model has a baseline at all: the first run on a model has nothing
+    to drift from.
+    """
+    new = [one for one in comparison.new if one.model in session.with_baseline]
+    missing = len(comparison.missing)
+    found = (
+        (len(comparison.verdicts), "verdict", "changed"),
+        (len(comparison.drifted) - missing, "value", "drifted"),
+        (missing, "value", "missing"),
+        (0 if session.allow_new else len(new), "value", "new to the baseline"),
+    )
+    return ", ".join(f"{count(many, noun)} {what}" for many, noun, what in found if many)

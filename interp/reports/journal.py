@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from interp.errors import DataError, InterpError
+from interp.reports.locks import hold_open
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,7 @@ class Journal:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL
             self._file = os.open(self._path, flags, 0o644)
+            hold_open(self._file)  # whoever reads it sees that we are alive
         except OSError as error:
             raise unwritable(error, run) from None
 

@@ -1,18 +1,17 @@
 """A run as its journal tells it: what was planned, measured, finished, and what crashed."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from interp.errors import DataError
-from interp.reports.journal import SCHEMA
+from interp.reports.lines import Line, read_folder
+from interp.reports.merge import merge
 from interp.reports.values import Identity, Value
 from interp.reports.verdicts import Verdict
 
 Role = Literal["contract", "calibration", "finding", "spec"]
-Line = Mapping[str, Any]
 T = TypeVar("T")
 
 
@@ -65,8 +64,22 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """A chart that a spec recorded, as it stands in the journal: see `interp.charts.from_json`."""
+
+    nodeid: str
+    spec_id: str
+    model: str | None
+    name: str
+    chart: Line
+
+
+@dataclass(frozen=True)
 class RunRecord:
-    """Everything a run left behind; `torn` counts the lines that were cut short."""
+    """Everything a run left behind; `torn` counts the lines that were cut short.
+
+    While it still goes on, `writers` are the processes that write, `running` the cases they are at.
+    """
 
     folder: Path
     manifest: Line
@@ -76,70 +89,43 @@ class RunRecord:
     crashed: tuple[Case, ...]
     loads: tuple[Load, ...]
     torn: int
+    charts: tuple[Drawn, ...] = ()
+    running: tuple[Case, ...] = ()
+    writers: tuple[str, ...] = ()
 
     @property
     def not_run(self) -> tuple[Case, ...]:
-        """What was planned and never started."""
-        seen = {end.case.nodeid for end in self.ends} | {case.nodeid for case in self.crashed}
+        """What was planned and never started, or was interrupted."""
+        ended = [end.case for end in self.ends]
+        seen = {case.nodeid for case in (*ended, *self.crashed, *self.running)}
         return tuple(case for case in self.planned if case.nodeid not in seen)
 
 
 def read_run(folder: Path) -> RunRecord:
-    """Read the parts of a run, whatever became of the processes that wrote them.
+    """Read a run, whatever became of the processes that wrote it; also one that was merged.
 
     Raises:
         DataError: there is no run in this folder, or a newer version wrote it.
     """
-    parts = sorted((folder / "parts").glob("*.jsonl"))
-    if not parts:
-        raise DataError("there is no run here", expected="parts/*.jsonl", where=str(folder))
-    torn = 0
-    rows: list[Line] = []
-    for path in parts:
-        for row in read_lines(path):
-            if row is None:
-                torn += 1
-            else:
-                rows.append({**row, "writer": path.stem})
-    rows.sort(key=lambda row: (row["t"], row["writer"], row["seq"]))
+    lines = read_folder(folder)
+    rows = [row for row in merge(lines.rows) if not row.get("superseded")]
     ends = _ends(rows)
-    started = {row["nodeid"]: row for row in rows if row["kind"] == "test_start"}
+    open_now = dict(_open(rows, ends))
+    started = {nodeid: _as(Case, row) for nodeid, row in open_now.items()}
+    alive = {nodeid for nodeid, row in open_now.items() if row["writer"] in lines.alive}
     return RunRecord(
         folder,
         _json(folder / "manifest.json", {}),
         tuple(_as(Case, row) for row in _json(folder / "collection.json", [])),
         tuple(_as(Value, row) for row in rows if row["kind"] == "value"),
         tuple(ends.values()),
-        tuple(_as(Case, row) for nodeid, row in started.items() if nodeid not in ends),
+        tuple(case for nodeid, case in started.items() if nodeid not in alive),
         tuple(_as(Load, row) for row in rows if row["kind"] == "model_load"),
-        torn,
+        sum(lines.torn.values()),
+        tuple(_charts(rows)),
+        tuple(case for nodeid, case in started.items() if nodeid in alive),
+        tuple(sorted(lines.alive)),
     )
-
-
-def read_lines(path: Path) -> Iterator[Line | None]:
-    """The lines of one journal or baseline file; None for one that is torn.
-
-    Raises:
-        DataError: a newer version of this library wrote it.
-    """
-    for text in path.read_bytes().split(b"\n"):
-        if not text:
-            continue
-        try:
-            row = json.loads(text)
-        except ValueError:
-            row = None
-        if not isinstance(row, dict) or not {"v", "kind", "seq", "t"} <= row.keys():
-            yield None
-        elif row["v"] > SCHEMA:
-            raise DataError(
-                "a newer version of interp wrote this journal",
-                expected=f"version {SCHEMA} or older",
-                received=row["v"],
-                where=str(path),
-            )
-        else:
-            yield row
 
 
 def failed_contracts(
@@ -169,6 +155,20 @@ def _ends(rows: list[Line]) -> dict[str, End]:
             )
     broken = failed_contracts(list(ends.values()), ())
     return {nodeid: _after_contracts(end, broken) for nodeid, end in ends.items()}
+
+
+def _open(rows: Iterable[Line], ends: Collection[str]) -> Iterator[tuple[str, Line]]:
+    """The lines that started a case which has not ended, and was not interrupted."""
+    last = {row["nodeid"]: row for row in rows if row["kind"] in {"test_start", "test_stop"}}
+    for nodeid, row in last.items():
+        if nodeid not in ends and row["kind"] == "test_start":
+            yield nodeid, row
+
+
+def _charts(rows: list[Line]) -> Iterator[Drawn]:
+    """The charts in the order in which they were made; of a case that ran twice, its last ones."""
+    drawn = {(row["nodeid"], row["name"]): row for row in rows if row["kind"] == "chart"}
+    return (_as(Drawn, row) for row in drawn.values())
 
 
 def _after_contracts(end: End, broken: Mapping[str, list[Case]]) -> End:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from interp.errors import NonFiniteError, RequestError
@@ -74,6 +74,10 @@ class Value:
     nodeid: str
     ledger: Sequence[Mapping[str, object]] = ()  # the edits of the runs before it, by kind
     noise: float | None = None  # how far harmless changes move it (interp.reports.noise)
+    spec_hash: str | None = None  # of the code that measured it: shown, never decides anything
+    prompts: Sequence[Mapping[str, object]] = ()  # of the runs before it: name, digest, n, tokens
+    tolerance: Mapping[str, object] | None = None  # how far it may drift, where the spec says so
+    partial: bool = False  # its case did not end: set by the reader, never written as true
 
     @property
     def model_id(self) -> str | None:
@@ -124,6 +128,25 @@ def scalar(value: object) -> Scalar:
         received=type(value).__name__,
         hint="reduce it first, e.g. interp.stats.proportion(...) of the outcomes per prompt",
     )
+
+
+def tolerance_of(given: object) -> Mapping[str, object] | None:
+    """A tolerance as JSON can hold it: its kind and what goes with it, e.g. `within(abs=0.01)`.
+
+    Raises:
+        RequestError: it is none of the words for a tolerance.
+    """
+    if given is None:
+        return None
+    row = asdict(given) if is_dataclass(given) and not isinstance(given, type) else {}
+    if "kind" not in row:
+        raise RequestError(
+            "a tolerance is one of the words for it",
+            expected="exact, within(abs=..., rel=...), noise(times) or equivalent(margin)",
+            received=repr(given),
+            hint="tolerance=within(abs=0.01)",
+        )
+    return {name: part for name, part in row.items() if part is not None}
 
 
 def _size(value: object) -> int:

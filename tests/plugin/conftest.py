@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np  # noqa: F401  pytester forgets modules that an inner run is first to import
 import pytest
 
+from interp.reports.folders import list_runs
 from interp.reports.record import read_run
 
 OURS_ALONE = ("-p", "interp.plugin", "-p", "no:cacheprovider")
@@ -65,7 +66,7 @@ class Project:  # noqa: PLR0904  one method for each thing a project has
 
     @property
     def runs(self):
-        return sorted((self.path / "reports" / "runs").glob("*"))
+        return list_runs(self.path / "reports")
 
     @property
     def record(self):

@@ -27,27 +27,38 @@ def pair(project):
     return project.runs
 
 
-def shown(*words):
-    result = CliRunner().invoke(app, ["diff", *map(str, words)], catch_exceptions=False)
+def shown(*words, width=100):
+    environment = {"COLUMNS": str(width)}
+    result = CliRunner().invoke(
+        app, ["diff", *map(str, words)], catch_exceptions=False, env=environment
+    )
     assert result.exit_code == 0
     return result.stdout
 
 
+def kinds(*words):
+    return {
+        row["name"]: row["kind"]
+        for row in json.loads(shown(*words, "--json"))
+        if row["kind"] not in {"verdict", "environment"}
+    }
+
+
 def test_what_moved_appeared_and_vanished_is_named(pair):
-    lines = shown(*pair).splitlines()
-    assert "specs/test_spec.py::test_claim[llama-a]: holds -> fails" in lines
-    assert "llama-a area.claim top1[layer=3]: 0.980 -> 0.250  moved" in lines
-    assert "llama-a area.claim old: 1 -> not measured  missing" in lines
-    assert "llama-a area.claim new: not measured -> 2  new" in lines
-    assert not any("area.claim n:" in line for line in lines)
+    lines = [" ".join(line.split()) for line in shown(*pair).splitlines()]
+    assert "llama-a area.claim: holds -> fails" in lines
+    assert "area.claim top1[layer=3] 0.980 0.250 drifted rounding 9.8e-05" in lines
+    assert "area.claim old 1 not measured missing" in lines
+    assert "area.claim new not measured 2 new" in lines
+    assert not any(line.startswith("area.claim n ") for line in lines)
 
 
 def test_a_run_against_itself_differs_in_nothing(pair):
-    assert shown(pair[0], pair[0]).splitlines() == [
-        "0 values and 0 verdicts differ",
+    assert shown(pair[0], pair[0]).splitlines()[1:] == [
+        "0 values and 0 verdicts differ; 3 the same",
         "nothing is different around them",
     ]
-    assert "area.claim n: 3 -> 3  same" in shown(pair[0], pair[0], "--all")
+    assert kinds(pair[0], pair[0], "--all") == {"top1[layer=3]": "same", "n": "same", "old": "same"}
 
 
 def test_the_version_that_changed_is_named_as_a_cause(pair):
@@ -58,6 +69,43 @@ def test_the_version_that_changed_is_named_as_a_cause(pair):
     assert "-> 6.0.0" in shown(*pair).split("different around them:")[1]
 
 
-def test_as_json(pair):
-    rows = json.loads(shown(*pair, "--json"))
-    assert {row["kind"] for row in rows} == {"moved", "new", "missing"}
+def test_as_json_every_row_has_the_same_keys(pair):
+    rows = json.loads(shown(*pair, "--format", "json"))
+    assert {row["kind"] for row in rows} == {"drifted", "new", "missing", "verdict"}
+    assert len({tuple(row) for row in rows}) == 1
+    assert rows == json.loads(shown(*pair, "--json"))
+
+
+def test_without_an_argument_the_last_run_is_beside_the_baselines(project, pair):
+    assert kinds("--reports-dir", project.path / "reports") == dict.fromkeys(
+        ("top1[layer=3]", "n", "new"), "new"
+    )
+    one = shown(pair[0].name, "--reports-dir", project.path / "reports")
+    assert "against the baselines" in one
+    assert "old" in one
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_no_line_of_the_table_is_wider_than_the_terminal(pair, width):
+    assert max(len(line) for line in shown(*pair, width=width).splitlines()) <= width
+
+
+def test_as_markdown_a_name_cannot_break_its_cell(project):
+    project.models("llama-a").spec(CLAIM.format(value=0.98, more=""))
+    project.run()
+    project.spec(CLAIM.format(value=0.97, more='measured("new", "a|b`<i>", why="x|y")'))
+    project.run()
+    told = shown(*project.runs, "--format", "md")
+    row = next(line for line in told.splitlines() if "new[" in line)
+    assert row.replace("\\|", "").count("|") == 9
+    assert "`a\\|b'<i>`" in row
+
+
+def test_the_comparison_names_what_it_rests_on(pair):
+    moved = next(row for row in json.loads(shown(*pair, "--json")) if row["kind"] == "drifted")
+    assert (moved["model"], moved["finding"], moved["before"], moved["after"]) == (
+        "llama-a",
+        "area.claim",
+        0.98,
+        0.25,
+    )

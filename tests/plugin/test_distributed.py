@@ -35,7 +35,7 @@ def specs(*, dies=False):
 
 def started(run):
     """How often each case was started, from all parts of a run."""
-    from interp.reports.record import read_lines
+    from interp.reports.lines import read_lines
 
     rows = [row for part in (run / "parts").glob("*.jsonl") for row in read_lines(part)]
     return collections.Counter(row["nodeid"] for row in rows if row and row["kind"] == "test_start")
@@ -132,9 +132,9 @@ def test_a_contract_that_runs_in_another_worker_has_not_crashed(tmp_path):
     recorder.start(case("gpt-b", "finding"))
     assert recorder.failed_on("gpt-b") == []
     other.write("test_start", vars(case("qwen-c", "contract")))
+    other.close()
     recorder.start(case("qwen-c", "finding"))
     assert [case.spec_id for case in recorder.failed_on("qwen-c")] == ["contract"]
-    other.close()
 
 
 def test_a_distribution_that_was_asked_for_is_respected_with_a_word(project):

@@ -4,6 +4,16 @@ import numpy as np
 import pytest
 
 INFINITE = "float('inf')"
+PAPER = """
+["paper.rate"]
+source = "A paper, Table 1"
+model = "llama-a"
+metric = "rate"
+value = 0.5
+unit = "1"
+status = "read"
+comparable = "value"
+"""
 
 
 def claim(*lines):
@@ -13,6 +23,7 @@ def claim(*lines):
 
 
 def test_a_value_is_kept_with_everything_that_identifies_it(project):
+    project.write("reports/published.toml", PAPER)
     project.models("llama-a").spec(
         claim(
             "estimate = Estimate(0.5, 0.25, 0.75, 20)",
