@@ -1,12 +1,15 @@
 """A loaded model: who it is, how deep it is, and the backend that runs it."""
 
 import importlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from interp.backends.protocol import Backend
+from interp.backends.published import holds_thoughts
 from interp.backends.record import verified
+from interp.backends.thinking import Thinks
 from interp.encoded import Encoded
 from interp.errors import DataError, InterpError, RequestError, closest
 from interp.prompts import PromptSet
@@ -15,6 +18,7 @@ from interp.registry import ModelSpec, Registry, find_registry, load_registry, r
 Depth = Literal["first", "middle", "last"]
 DEPTHS: tuple[Depth, ...] = ("first", "middle", "last")
 BACKENDS = {"torch": ("interp.backends.torch", "TorchBackend")}
+THINKERS = {"torch": ("interp.backends.torch_thinker", "TorchThinker")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -121,14 +125,9 @@ def load(
     """
     try:
         spec = source if isinstance(source, ModelSpec) else _named(source)
-        engine = _engine(backend or spec.backend)
+        wanted = replace(spec, dtype=dtype or spec.dtype, backend=backend or spec.backend)
         folder = _folder(spec)
-        loaded = engine.load(
-            folder,
-            dtype=dtype or spec.dtype,
-            device=device,
-            attn_implementation=spec.attn_implementation,
-        )
+        loaded = _loaded(wanted, folder, device)
         _refuse_other_weights(spec, loaded)
         return Model(_as_found(spec, folder), verified(loaded))
     except InterpError as error:
@@ -174,12 +173,35 @@ def _named(source: str) -> ModelSpec:
     return resolve(registry, [source])[0]
 
 
-def _engine(name: str) -> type[Backend]:
+def _loaded(spec: ModelSpec, folder: Path, device: str | None) -> Backend:
+    """The engine's own reading of a folder: a language model, or one that thinks."""
+    thinks = bool(spec.base) or holds_thoughts(folder)
+    engine = _engine(spec.backend, THINKERS if thinks else BACKENDS)
+    if not spec.base:
+        return engine.load(
+            folder,
+            dtype=spec.dtype,
+            device=device,
+            attn_implementation=spec.attn_implementation,
+        )
+    base = ModelSpec(spec.base, spec.base, is_local=False, listed=False)
+    thinker: type[Thinks] = engine
+    return thinker.load_on(
+        _folder(base),
+        folder,
+        dtype=spec.dtype,
+        device=device,
+        attn_implementation=spec.attn_implementation,
+    )
+
+
+def _engine(name: str, engines: Mapping[str, tuple[str, str]]) -> Any:
     if name not in BACKENDS:
         raise RequestError("no such backend", received=repr(name), hint=closest(name, BACKENDS))
-    module, cls = BACKENDS[name]
-    engine: type[Backend] = getattr(importlib.import_module(module), cls)
-    return engine
+    if name not in engines:
+        raise RequestError("this backend has no continuous thoughts", received=repr(name))
+    module, cls = engines[name]
+    return getattr(importlib.import_module(module), cls)
 
 
 def _refuse_other_weights(spec: ModelSpec, backend: Backend) -> None:
@@ -190,4 +212,12 @@ def _refuse_other_weights(spec: ModelSpec, backend: Backend) -> None:
             received=backend.info.fingerprint,
             where=spec.source,
             hint="restore the checkpoint, or change sha256 in models.toml knowingly",
+        )
+    thoughts = backend.info.thoughts
+    if spec.parameters and thoughts and spec.parameters != thoughts.n_parameters:
+        raise DataError(
+            "the checkpoint has another number of weights than the registry says",
+            expected=spec.parameters,
+            received=thoughts.n_parameters,
+            where=spec.source,
         )

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from interp.errors import DataError, RequestError, closest
+from interp.model_files import in_cache, in_folder, missing, missing_on_base
 
 BackendName = Literal["torch", "mlx"]
 DtypeName = Literal["float32", "bfloat16", "float16", "checkpoint"]
 
 SLUG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?")
-TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 MOST_NAMED: Final = 3
-WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
-FETCHED: Final = ("*.safetensors", "*.json", "*.jinja", "tokenizer*", "vocab.txt", "merges.txt")
+BESIDE_WEIGHTS: Final = ("*.json", "*.jinja", "tokenizer*", "vocab.txt", "merges.txt")
+FETCHED: Final = ("*.safetensors", *BESIDE_WEIGHTS)
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class ModelSpec:
     family: str = ""
     licence: str = ""
     url: str = ""
+    base: str = ""  # on the hub: a checkpoint of weights alone is loaded on its configuration
+    parameters: int | None = None
     listed: bool = True  # in a registry, so that its id is known to every command
 
 
@@ -145,11 +147,13 @@ def words(registry: Registry) -> list[str]:
 
 def availability(spec: ModelSpec) -> Availability:
     """Whether the configuration, a tokenizer and every weight file of a model are here."""
-    missing = _missing(_in_folder(Path(spec.source)) if spec.is_local else _in_cache(spec))
-    if not missing:
+    local = spec.is_local
+    own = in_folder(Path(spec.source)) if local else in_cache(spec.source, spec.revision)
+    absent = missing_on_base(own, in_cache(spec.base, None)) if spec.base else missing(own)
+    if not absent:
         return Availability(present=True)
-    more = f" and {len(missing) - MOST_NAMED} more" if len(missing) > MOST_NAMED else ""
-    reason = f"model {spec.id!r} ({_at(spec)}): not here: {', '.join(missing[:MOST_NAMED])}{more}"
+    more = f" and {len(absent) - MOST_NAMED} more" if len(absent) > MOST_NAMED else ""
+    reason = f"model {spec.id!r} ({_at(spec)}): not here: {', '.join(absent[:MOST_NAMED])}{more}"
     fetch = "" if spec.is_local else f"interp fetch {spec.id if spec.listed else _at(spec)}"
     return Availability(False, reason, fetch)
 
@@ -166,10 +170,13 @@ def download(spec: ModelSpec, *, look_only: bool = False) -> list[tuple[str, int
     """
     from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415  rarely needed
 
+    wanted = [*FETCHED, *(["pytorch_model.bin"] if spec.base else [])]
     try:
         info = HfApi().model_info(spec.source, revision=spec.revision, files_metadata=True)
         if not look_only:
-            snapshot_download(spec.source, revision=spec.revision, allow_patterns=list(FETCHED))
+            snapshot_download(spec.source, revision=spec.revision, allow_patterns=wanted)
+            if spec.base:
+                snapshot_download(spec.base, allow_patterns=list(BESIDE_WEIGHTS))
     except Exception as error:  # noqa: BLE001  requests, httpx, hub and disk: each has its own
         raise DataError(
             "the files cannot be fetched",
@@ -178,48 +185,7 @@ def download(spec: ModelSpec, *, look_only: bool = False) -> list[tuple[str, int
             hint="check the network; if a licence is asked for, accept it and run: hf auth login",
         ) from None
     files = ((file.rfilename, file.size or 0) for file in info.siblings or [])
-    return [(name, size) for name, size in files if any(fnmatchcase(name, one) for one in FETCHED)]
-
-
-def _missing(get: Callable[[str], Path | None]) -> list[str]:
-    """Which parts of a model `get` does not find; a model split over shards needs each of them."""
-    missing = [] if get("config.json") else ["config.json"]
-    if not any(get(name) for name in TOKENIZERS):
-        missing.append("a tokenizer (tokenizer.json)")
-    if any(get(name) for name in WEIGHTS):
-        return missing
-    for name in WEIGHTS:
-        if index := get(f"{name}.index.json"):
-            return missing + [shard for shard in _shards(index) if not get(shard)]
-    return [*missing, f"weights ({WEIGHTS[0]})"]
-
-
-def _shards(index: Path) -> list[str]:
-    try:
-        table = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        return sorted({str(name) for name in table.values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return [f"a readable {index.name}"]
-
-
-def _in_folder(folder: Path) -> Callable[[str], Path | None]:
-    return lambda name: folder / name if (folder / name).is_file() else None
-
-
-def _in_cache(spec: ModelSpec) -> Callable[[str], Path | None]:
-    """File by file, for the hub's library calls a snapshot whole that lacks a shard."""
-    from huggingface_hub import constants  # noqa: PLC0415  not every session has hub models
-
-    folder = f"models--{spec.source.replace('/', '--')}"
-    if not (Path(constants.HF_HUB_CACHE) / folder).is_dir():
-        return lambda _: None
-    from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  200 ms, often for nothing
-
-    def get(name: str) -> Path | None:
-        found = try_to_load_from_cache(spec.source, name, revision=spec.revision)
-        return Path(found) if isinstance(found, str) else None
-
-    return get
+    return [(name, size) for name, size in files if any(fnmatchcase(name, one) for one in wanted)]
 
 
 def _at(spec: ModelSpec) -> str:
@@ -255,11 +221,14 @@ def _spec_of(name: str, table: object, folder: Path) -> ModelSpec:
 def _refuse_values(table: Mapping[str, Any]) -> None:
     if ("path" in table) == ("hub" in table):
         raise DataError("an entry has either `path` or `hub`", received=", ".join(sorted(table)))
-    for key in set(table) - {"tags"}:
+    if type(table.get("parameters", 0)) is not int:
+        raise DataError("`parameters` is a whole number", received=repr(table["parameters"]))
+    for key in set(table) - {"tags", "parameters"}:
         if not isinstance(table[key], str):
             raise DataError(f"`{key}` is a string", received=repr(table[key]))
-    if "hub" in table and not HUB_NAME.fullmatch(table["hub"]):
-        raise DataError("`hub` is org/name", received=repr(table["hub"]))
+    for key in {"hub", "base"} & set(table):
+        if not HUB_NAME.fullmatch(table[key]):
+            raise DataError(f"`{key}` is org/name", received=repr(table[key]))
     tags = table.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise DataError("`tags` is a list of strings", received=repr(tags))
