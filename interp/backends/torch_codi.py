@@ -54,25 +54,36 @@ def load_student(
     _refuse_non_finite(state, file)
     model = _empty(base, attn_implementation)
     n_words = model.config.vocab_size - ADDED
-    _fill(model, merged(state, found, _transposed(model)), file)
+    weights = {name: state[key] for name, key in found.plain.items()}
+    if model.config.tie_word_embeddings:
+        _tie(weights, file)
+    _refuse_other_base(model, weights, file)
+    model.load_state_dict(weights | merged(state, found, _transposed(model), file))
+    model.tie_weights()
     projection = _projection({key: state[key] for key in found.projection})
     asked = DTYPES.get(dtype, torch.float32)
-    n_parameters = sum(
-        state[key].numel() for key in _counted(found) if not key.endswith(f".{HEAD}")
-    )
+    counted = _counted(found, tied=model.config.tie_word_embeddings)
+    n_parameters = sum(state[key].numel() for key in counted)
     about = ThoughtInfo(n_words + BEGIN, n_words + END, bool(found.projection), n_parameters)
     student = Student(model.to(asked), projection.to(asked), about)
     return student, checkpoint.fingerprint((file,))
 
 
 def merged(
-    state: Mapping[str, Tensor], found: Layout, transposed: frozenset[str]
+    state: Mapping[str, Tensor], found: Layout, transposed: frozenset[str], file: Path
 ) -> dict[str, Tensor]:
-    """The plain weights, each with its adapter added: W + (alpha / r) B A, in float32."""
-    weights = {name: state[key] for name, key in found.plain.items()}
+    """The adapted weights, each with its adapter added: W + (alpha / r) B A, in float32.
+
+    Raises:
+        DataError: an adapter of another shape than its matrix.
+    """
+    weights = {}
     for name, (a, b) in found.adapted.items():
-        change = state[b] @ state[a] * (published.LORA_ALPHA / len(state[a]))
-        weights[name] = weights[name] + (change.T if name in transposed else change)
+        weight = state[found.plain[name]].T if name in transposed else state[found.plain[name]]
+        if (len(state[b]), state[a].shape[-1], len(state[a])) != (*weight.shape, state[b].shape[-1]):
+            raise DataError("an adapter does not fit its matrix", received=a, where=str(file))
+        whole = weight + state[b] @ state[a] * (published.LORA_ALPHA / len(state[a]))
+        weights[name] = (whole.T if name in transposed else whole).contiguous()
     return weights
 
 
@@ -115,14 +126,22 @@ def _transposed(model: Any) -> frozenset[str]:
     return frozenset(f"{name}.weight" for name, one in modules if type(one).__name__ == "Conv1D")
 
 
-def _fill(model: Any, weights: dict[str, Tensor], file: Path) -> None:
-    """Put the weights into the model, all of them and no other.
+def _tie(weights: dict[str, Tensor], file: Path) -> None:
+    """Make the head the embedding, which a file may hold once or twice."""
+    embedding = next((weights[name] for name in EMBEDDINGS if name in weights), None)
+    head = weights.get(HEAD, embedding)
+    if embedding is None or head is None or not torch.equal(head, embedding):
+        raise DataError("the head is not the embedding it is tied to", where=f"{file} · {HEAD}")
+    weights[HEAD] = embedding
+
+
+def _refuse_other_base(model: Any, weights: Mapping[str, Tensor], file: Path) -> None:
+    """Nothing, if these are the weights of this model, all of them and no other.
 
     Raises:
-        DataError: a weight is missing, left over or of another shape, or the head is another one.
+        DataError: a weight is missing, left over or of another shape.
     """
-    head = weights.pop(HEAD, None)
-    expected = {name: one.shape for name, one in model.state_dict().items() if name != HEAD}
+    expected = {name: one.shape for name, one in model.state_dict().items()}
     received = {name: one.shape for name, one in weights.items()}
     if expected != received:
         wrong = sorted(expected.items() ^ received.items())
@@ -133,11 +152,6 @@ def _fill(model: Any, weights: dict[str, Tensor], file: Path) -> None:
             where=str(file),
             hint="`base` in models.toml names the model that was trained further",
         )
-    embedding = next(weights[name] for name in EMBEDDINGS if name in weights)
-    if head is not None and not torch.equal(head, embedding):
-        raise DataError("the head is not the embedding it is tied to", where=f"{file} · {HEAD}")
-    model.load_state_dict({**weights, HEAD: embedding})
-    model.tie_weights()
 
 
 def _told(wrong: list[tuple[str, torch.Size]], shapes: Mapping[str, torch.Size]) -> str:
@@ -159,9 +173,11 @@ def _projection(weights: Mapping[str, Tensor]) -> nn.Module:
     return module
 
 
-def _counted(found: Layout) -> list[str]:
+def _counted(found: Layout, *, tied: bool) -> list[str]:
+    """The keys of all that was trained or kept, a tied head once."""
+    plain = [key for name, key in found.plain.items() if not (tied and name == HEAD)]
     adapters = [key for pair in found.adapted.values() for key in pair]
-    return [*found.plain.values(), *adapters, *found.projection]
+    return [*plain, *adapters, *found.projection]
 
 
 def _refuse_non_finite(state: Mapping[str, Tensor], file: Path) -> None:
