@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from interp.errors import RequestError, closest
 from interp.plugin.options import Options
@@ -16,6 +17,11 @@ from interp.registry import (
     stands_for,
     words,
 )
+
+
+THOUGHTS: Final = "thoughts"
+# What specs of the library itself ask for: a registry without such a model is no mistake.
+KINDS: Final = frozenset({f"tag:{THOUGHTS}"})
 
 
 @dataclass(frozen=True)
@@ -39,15 +45,17 @@ class Selection:
     chosen: tuple[Candidate, ...] = ()
     absent: tuple[Candidate, ...] = ()
 
-    def on(self, patterns: Sequence[str]) -> list[Candidate]:
+    def on(self, patterns: Sequence[str], *, finding: bool = False) -> list[Candidate]:
         """The chosen models that one of the patterns stands for; all of them without patterns.
+
+        A finding without patterns is about models that answer at once, not after thoughts.
 
         Raises:
             RequestError: a pattern stands for no model that is known at all.
         """
         for pattern in patterns:
             known = any(stands_for(pattern, one.spec) for one in self.chosen)
-            if not known and not named(self.registry, pattern):
+            if pattern not in KINDS and not known and not named(self.registry, pattern):
                 raise RequestError(
                     "no model has this name",
                     asked=f"on({pattern!r})",
@@ -58,7 +66,8 @@ class Selection:
         return [
             one
             for one in self.chosen
-            if not patterns or any(stands_for(pattern, one.spec) for pattern in patterns)
+            if any(stands_for(pattern, one.spec) for pattern in patterns)
+            or not (patterns or (finding and THOUGHTS in one.spec.tags))
         ]
 
 
