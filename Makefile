@@ -1,6 +1,7 @@
 # One environment (.venv), one command for each thing you do. Everything can be overridden:
 #   make specs PYTHON=python3.12 VENV=/somewhere/else ARGS="-x"
 #   make specs TORCH_INDEX=https://download.pytorch.org/whl/cpu     another index for torch
+#   make test GATE=--gate                  as CI does: drift from the baselines is red
 #   make specs TORCH="torch==2.13.0+cu130" TORCH_INDEX=...          another build of it
 
 PYTHON      ?= $(shell command -v python3.11 || command -v python3 || command -v python)
@@ -10,6 +11,7 @@ TORCH_INDEX ?=
 CONSTRAINTS ?= constraints.txt
 EXTRAS      ?= dev
 ARGS        ?=
+GATE        ?=
 
 BIN   := $(VENV)/bin
 PIP    = $(BIN)/python -m pip --disable-pip-version-check install -qq -c $(CONSTRAINTS)
@@ -27,7 +29,7 @@ SHAPED = $(shell grep -rl --include='*.py' --exclude-dir=backends '^from jaxtypi
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest readme full clean
+.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest readme report full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -36,7 +38,7 @@ specs: $(READY) ## every finding on every Llama at hand
 	$(BIN)/pytest specs -k llama $(ARGS)
 
 test: lint unit ## everything CI runs on a change: lint, the machinery, then all specs
-	$(BIN)/pytest specs -m "not slow" $(ARGS)
+	$(BIN)/pytest specs -m "not slow" $(GATE) $(ARGS)
 
 lint: $(READY) ## style, types, imports, sizes, spelling
 	$(BIN)/ruff check
@@ -75,6 +77,12 @@ readme: $(READY) ## rewrite what the first page quotes: its spec, and the output
 	@mkdir -p build
 	COLUMNS=100 $(BIN)/pytest specs -k llama --no-header > build/run.txt || { cat build/run.txt; exit 1; }
 	$(BIN)/python .ci/readme.py build/run.txt
+
+report: $(READY) ## make the example report anew: reports/example, from a run of the shipped models
+	@rm -rf build/example && mkdir -p reports/example
+	$(BIN)/pytest specs -k llama --model tag:shipped --run-dir build/example
+	$(BIN)/interp report build/example --to reports/example/report.html
+	cp build/example/summary.md reports/example/summary.md
 
 full: test mutants slow oldest ## everything there is
 

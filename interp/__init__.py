@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from interp.positions import span as span
     from interp.prompts import PromptSet as PromptSet
     from interp.recomputing import recompute as recompute
+    from interp.reports.frame import load_run as load_run
+    from interp.reports.tolerance import equivalent as equivalent
+    from interp.reports.tolerance import exact as exact
+    from interp.reports.tolerance import noise as noise
+    from interp.reports.tolerance import within as within
     from interp.runs import generate as generate
     from interp.runs import max_abs_diff as max_abs_diff
     from interp.runs import moved as moved
@@ -48,13 +53,17 @@ _HOME = {
     "back_patch": "patching",
     "contrast": "directions",
     "embed": "sites",
+    "equivalent": "reports.tolerance",
+    "exact": "reports.tolerance",
     "final_norm": "sites",
     "generate": "runs",
     "load": "models",
+    "load_run": "reports.frame",
     "logit_lens": "lens",
     "max_abs_diff": "runs",
     "mlp_out": "sites",
     "moved": "runs",
+    "noise": "reports.tolerance",
     "patch": "edits",
     "project_out": "edits",
     "random_direction": "directions",
@@ -67,6 +76,7 @@ _HOME = {
     "span": "positions",
     "steer": "edits",
     "sweep": "sweeps",
+    "within": "reports.tolerance",
     "z": "sites",
 }
 __all__ = list(_HOME)  # sorted, checked by ruff above

@@ -146,7 +146,7 @@ def _run(run: Path, name: str, asked: Asked) -> RunRecord:
     Raises:
         DataError: it left no run behind.
     """
-    command = [sys.executable, "-m", "pytest", FINDINGS, "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", FINDINGS, "-p", "no:cacheprovider", "--no-report"]
     command += ["--vary", name, "--run-dir", str(run), "--reports-dir", str(asked.reports)]
     command += [word for model in asked.models for word in ("--model", model)]
     command += ["-k", asked.expression] if asked.expression else []

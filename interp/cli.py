@@ -7,10 +7,14 @@ from typing import Annotated
 
 import typer
 
+from interp.accept import accept
 from interp.calibrate import calibrate
 from interp.diff import diff
 from interp.errors import InterpError, RequestError
+from interp.export import export
+from interp.merging import merge
 from interp.mutants.command import mutants
+from interp.prune import prune
 from interp.registry import (
     ModelSpec,
     Registry,
@@ -28,9 +32,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(accept)
 app.command()(calibrate)
 app.command()(diff)
+app.command()(export)
+app.command()(merge)
 app.command()(mutants)
+app.command()(prune)
 app.command()(report)
 
 

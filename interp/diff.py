@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from interp.errors import InterpError
-from interp.registry import find_registry
 from interp.reports.compare import Comparison, compare_runs, compare_with_baselines
 from interp.reports.diff_text import as_markdown, as_rows, as_table
 from interp.reports.folders import find_run
+from interp.reports.project import reports_folder
 from interp.reports.record import read_run
 
 
@@ -51,16 +50,6 @@ def diff(  # noqa: PLR0913  a parameter is an option: typer's way
         lines = as_table(found, width, everything=everything)
     for line in lines:
         typer.echo(line)
-
-
-def reports_folder(given: Path | None) -> Path:
-    """Where runs and baselines are: as given, or `reports` beside the project's `fixtures`."""
-    if given is not None:
-        return given.absolute()
-    try:
-        return find_registry(Path.cwd()).parents[1] / "reports"
-    except InterpError:
-        return Path.cwd() / "reports"
 
 
 def _comparison(

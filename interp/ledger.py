@@ -13,6 +13,7 @@ from interp.backends.protocol import Fired, Write
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import RequestError
+from interp.prompts import PromptSet
 
 MOST_SETS: Final = 16
 
@@ -118,6 +119,7 @@ class Watch:
     reads: set[str] = field(default_factory=set)
     verbs: set[str] = field(default_factory=set)
     prompts: set[Asked] = field(default_factory=set)
+    sets: dict[str, PromptSet] = field(default_factory=dict)  # by the digest of their words
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -203,6 +205,7 @@ def report(
         return
     if encoded is not None:
         prompts = encoded.prompts
+        watch.sets[encoded.words_digest] = prompts
         watch.prompts.add(
             Asked(prompts.name, encoded.words_digest, len(prompts), encoded.tokens_digest)
         )

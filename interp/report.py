@@ -8,7 +8,7 @@ import typer
 
 from interp.errors import DataError, RequestError
 from interp.reports.folders import LATEST, find_run
-from interp.reports.outputs import PAGE, read_told, write_page
+from interp.reports.outputs import PAGE, read_published, read_told, write_page
 from interp.reports.text import plain
 
 
@@ -37,7 +37,8 @@ def report(
         )
     target = to or folders[0] / PAGE
     try:
-        write_page([read_told(folder) for folder in folders], target, {})
+        told = [read_told(folder, reports_dir) for folder in folders]
+        write_page(told, target, read_published(reports_dir))
     except OSError as error:
         raise DataError(
             "the page cannot be written",

@@ -9,6 +9,8 @@ from typing import Any, SupportsFloat
 
 import msgspec
 
+from interp.charts.bars import Bars as Bars
+from interp.charts.bars import Part as Part
 from interp.charts.curves import Curves as Curves
 from interp.charts.curves import Line as Line
 from interp.charts.curves import Plot as Plot
@@ -20,7 +22,7 @@ from interp.charts.heat_map import Panel as Panel
 from interp.charts.parts import Table as Table
 from interp.errors import DataError, InterpError, RequestError
 
-Chart = HeatMap | Curves | Forest
+Chart = HeatMap | Curves | Forest | Bars
 
 
 def floats(values: Iterable[SupportsFloat]) -> tuple[float, ...]:
@@ -31,7 +33,8 @@ def floats(values: Iterable[SupportsFloat]) -> tuple[float, ...]:
 def describe(chart: Chart) -> str:
     """What the chart shows, in words and from its data: the text for those who do not see it."""
     sentences = [chart.title, *chart.says(), chart.note]
-    return " ".join(f"{sentence}." for sentence in sentences if sentence)
+    said = [sentence.strip().rstrip(".") for sentence in sentences]
+    return " ".join(f"{sentence}." for sentence in said if sentence)
 
 
 def table(chart: Chart) -> Table:

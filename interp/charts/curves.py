@@ -11,6 +11,7 @@ from interp.charts.parts import (
     Scale,
     Table,
     extremes,
+    named,
     refuse_misfit,
     refuse_undrawable,
     told,
@@ -24,6 +25,7 @@ class Line(msgspec.Struct, frozen=True):
     """One curve, with the ends of its interval at each point if it has one.
 
     A control is drawn as a band behind the others: its middle, and what lies between its ends.
+    Points that no order joins, such as models, are not `joined`.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Line(msgspec.Struct, frozen=True):
     low: tuple[float, ...] = ()
     high: tuple[float, ...] = ()
     role: Literal["measured", "control"] = "measured"
+    joined: bool = True
 
     def ends(self) -> Sequence[tuple[float | None, float | None]]:
         """The interval at each point."""
@@ -106,11 +109,10 @@ class Curves(msgspec.Struct, frozen=True, tag="curves"):
 
     def _course(self, line: Line) -> str:
         places: list[Place] = [
-            (y, f"{self.across} {told(self.at(x))}") for x, y in zip(line.x, line.y, strict=True)
+            (y, named(self.across, self.at(x))) for x, y in zip(line.x, line.y, strict=True)
         ]
         (first, start), (last, end) = places[0], places[-1]
-        whole = f"{line.name}: {told(first)} at {start}, {told(last)} at {end}; "
-        return whole + extremes(places)
+        return f"{extremes(places, line.name)}; {told(first)} at {start}, {told(last)} at {end}"
 
     def _refuse_crooked(self, line: Line) -> None:
         n, banded = len(line.x), bool(line.low or line.high)

@@ -5,7 +5,16 @@ from typing import Literal
 
 import msgspec
 
-from interp.charts.parts import Cell, Place, Table, extremes, refuse_misfit, refuse_undrawable, told
+from interp.charts.parts import (
+    Cell,
+    Place,
+    Table,
+    extremes,
+    named,
+    refuse_misfit,
+    refuse_undrawable,
+    told,
+)
 
 
 class Panel(msgspec.Struct, frozen=True):
@@ -39,8 +48,8 @@ class HeatMap(msgspec.Struct, frozen=True, tag="heat map"):
         """Refuse a grid that is not whole, with nothing in it, or with what is no number."""
         size = [len(self.columns)] * len(self.rows)
         for panel in self.panels:
-            for grid in filter(None, (panel.cells, panel.words)):
-                refuse_misfit([*map(len, grid)], size, title=self.title)
+            refuse_misfit([*map(len, panel.cells)], size, title=self.title)
+            refuse_misfit([*map(len, panel.words)], size if panel.words else [], title=self.title)
         numbers = [cell for panel in self.panels for cell, _ in self.places(panel)]
         refuse_undrawable(numbers, title=self.title, scale=self.scale)
 
@@ -49,14 +58,12 @@ class HeatMap(msgspec.Struct, frozen=True, tag="heat map"):
         for row, cells in zip(self.rows, panel.cells, strict=True):
             for column, cell in zip(self.columns, cells, strict=True):
                 if cell is not None:
-                    yield cell, f"{self.up} {row}, {self.across} {column}"
+                    yield cell, f"{named(self.up, row)}, {named(self.across, column)}"
 
     def says(self) -> list[str]:
         """Where each panel is highest and lowest."""
-        heads = [f"{panel.name}: " if panel.name else "" for panel in self.panels]
-        found = [extremes(list(self.places(panel))) for panel in self.panels]
-        told_of = [head + each for head, each in zip(heads, found, strict=True)]
-        return [f"Heat map of {self.quantity}, {self.up} by {self.across}", *told_of]
+        found = [extremes(list(self.places(panel)), panel.name) for panel in self.panels]
+        return [f"Heat map of {self.quantity}, {self.up} by {self.across}", *found]
 
     def table(self) -> Table:
         """One line a row of a panel, the top row first."""

@@ -115,7 +115,7 @@ def attempt(project: Project, mutant: Mutant | None, usual: Usual | None) -> Out
     name = mutant.name if mutant else "control"
     _alone(project, name)
     _without_shrinking()
-    asked = ["-x", "-c", str(project.root / "pytest.ini"), "-p", "no:cacheprovider"]
+    asked = ["-x", "-c", str(project.root / "pytest.ini"), "-p", "no:cacheprovider", "--no-report"]
     asked += ["--reports-dir", str(project.root / "reports" / name), str(project.root / "specs")]
     if mutant:  # what garbage says when a broken session ends is no verdict
         asked += ["--model", ",".join(project.models), "-p", "no:unraisableexception"]

@@ -10,9 +10,11 @@ from interp.plugin import collecting, drawing, fixtures, hookspecs, loading, run
 from interp.plugin.distributed import WHOLE_MODELS, Distributed
 from interp.plugin.freeing import Freeing
 from interp.plugin.junit import RunFacts
+from interp.plugin.keeping import Keeping
 from interp.plugin.options import MARKERS, add_options
 from interp.plugin.prompt_sets import prompt_fixtures
 from interp.plugin.recording import RECORDER, Recorder
+from interp.plugin.redacting import REDACTOR, journals, redactor_of
 from interp.plugin.setting import SETTING, decide, is_worker, worker_name
 from interp.plugin.terminal import Terminal
 
@@ -36,12 +38,15 @@ def pytest_configure(config: pytest.Config) -> None:
     whole = bool(getattr(config, "workerinput", {}).get(WHOLE_MODELS))
     recorder = Recorder(setting, worker_name(config), one_worker_a_model=whole)
     config.stash[RECORDER] = recorder
+    config.stash[REDACTOR] = redactor = redactor_of(config)
+    recorder.open_journal = journals(redactor)
     config.add_cleanup(recorder.close)
     register = config.pluginmanager.register
     for module in (fixtures, drawing, loading, collecting, running, watched):
         register(module, module.__name__)
     register(prompt_fixtures(config.rootpath / "fixtures" / "prompts"), "interp-prompt-sets")
     register(Freeing(recorder), "interp-freeing")
+    register(Keeping(config), "interp-keeping")
     if not is_worker(config):
         register(Distributed(config), "interp-distributed")
         register(RunFacts(config), "interp-junit")

@@ -1,6 +1,6 @@
 """Collection: every spec on every model, each model in one run, contracts first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import pytest
@@ -8,8 +8,10 @@ import pytest
 from interp.errors import DataError, RequestError
 from interp.plugin.cases import describe, spec_of, uses_ours
 from interp.plugin.recording import RECORDER
+from interp.plugin.resuming import SpecNow, note_specs
 from interp.plugin.selection import Candidate, Selection
 from interp.plugin.setting import SETTING, Setting, is_worker
+from interp.plugin.source import spec_hash
 from interp.reports.record import Role
 
 ORDER: Final[tuple[Role, ...]] = ("contract", "calibration", "finding", "spec")
@@ -42,6 +44,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     _deselect_elsewhere(config, items)
     _sort(items, config.stash[SETTING].selection)
+    _go_on(config, items)
     selected = [spec for item in items if (spec := spec_of(item)) is not None]
     if config.option.collectonly or not selected:
         return
@@ -91,6 +94,32 @@ def _deselect_elsewhere(config: pytest.Config, items: list[pytest.Item]) -> None
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
+
+
+def _go_on(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where a run is resumed, take out the specs that are over and those that it did not plan.
+
+    Raises:
+        pytest.UsageError: one that is over is another than it was.
+    """
+    resumed = config.stash[SETTING].resumed
+    if resumed is None:
+        return
+    here = dict(_specs_that_are_here(items))
+    if is_worker(config):
+        note_specs(config.stash[SETTING].run, here)
+    else:
+        resumed.check_specs(here)
+    out = [item for item in items if spec_of(item) and resumed.leaves_out(item.nodeid)]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]
+
+
+def _specs_that_are_here(items: Sequence[pytest.Item]) -> Iterator[tuple[str, SpecNow]]:
+    for item in items:
+        if isinstance(item, pytest.Function) and (spec := spec_of(item)) is not None:
+            yield item.nodeid, (spec.case.spec_id, spec.case.spec_version, spec_hash(item))
 
 
 def _sort(items: list[pytest.Item], selection: Selection) -> None:

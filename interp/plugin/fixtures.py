@@ -13,6 +13,7 @@ from interp.plugin.hookspecs import LoadedModel
 from interp.plugin.memory import held
 from interp.plugin.options import ProfileName
 from interp.plugin.recording import RECORDER, Live, labels_of
+from interp.plugin.redacting import REDACTOR
 from interp.plugin.selection import Candidate
 from interp.plugin.setting import SETTING
 from interp.plugin.source import spec_hash
@@ -123,7 +124,9 @@ def measured(request: pytest.FixtureRequest) -> Measured:
             tolerance=allowed,
         )
         noise = find_noise(recorder.setting.noise, new, spec.case.params)
-        recorder.value(item, replace(new, noise=noise.spread if noise else None), read)
+        kept = replace(new, noise=noise.spread if noise else None)
+        redactor = request.config.stash[REDACTOR]
+        recorder.value(item, redactor.value(kept) if redactor else kept, read)
         return value
 
     return measure

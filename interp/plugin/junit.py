@@ -1,16 +1,22 @@
 """What `--junitxml` holds of a run: the values of each test, and what the whole run was."""
 
+import platform
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import pytest
 
 from interp.plugin.setting import SETTING, Setting
+from interp.reports.baselines import Reference, reference_of
+from interp.reports.comparable import best_match
 from interp.reports.manifest import versions
+from interp.reports.record import End
+from interp.reports.summary import word_for
 from interp.reports.values import Scalar, Value
 
 MOST: Final = 50  # properties of one test: whoever wants more reads the journal
 LEFT_OUT: Final = "interp.values_left_out"
+HERE: Final = {"machine": platform.machine()}
 PARTS: Final = ("low", "high", "n", "noise", "published")
 
 
@@ -31,12 +37,18 @@ class RunFacts:
                 file.add_global_property(f"interp.{name}", fact)
 
 
-def properties(values: Sequence[Value], word: str) -> Iterator[tuple[str, Scalar]]:
-    """A test's verdict and its values, as many of them as fit whole."""
-    yield "interp.verdict", word
+def properties(
+    values: Sequence[Value], end: End, accepted: Sequence[Reference] = ()
+) -> Iterator[tuple[str, Scalar]]:
+    """A test's verdict and its values beside the accepted ones, as many of them as fit whole."""
+    yield "interp.verdict", word_for(end)
+    known: dict[object, list[Reference]] = {}
+    for one in accepted:
+        known.setdefault(one.what, []).append(one)
     room = MOST - 2  # the verdict, and the line for what is left out
     for place, value in enumerate(values):
-        parts = list(_parts(value))
+        mine = reference_of(value, params=end.case.params, manifest=HERE)
+        parts = list(_parts(value, best_match(mine, known.get(mine.what, []))))
         if len(parts) > room:
             yield LEFT_OUT, len(values) - place
             return
@@ -44,8 +56,10 @@ def properties(values: Sequence[Value], word: str) -> Iterator[tuple[str, Scalar
         yield from parts
 
 
-def _parts(value: Value) -> Iterator[tuple[str, Scalar]]:
+def _parts(value: Value, accepted: Reference | None) -> Iterator[tuple[str, Scalar]]:
     yield f"interp.{value.name}", value.value
+    if accepted is not None:
+        yield f"interp.{value.name}.baseline", accepted.value
     for part in PARTS:
         if (known := getattr(value, part)) is not None:
             yield f"interp.{value.name}.{part}", known
@@ -59,7 +73,8 @@ def _facts(setting: Setting) -> Iterator[tuple[str, str]]:
     yield "models", ",".join(one.spec.id for one in setting.selection.chosen)
     yield "profile", setting.options.profile
     yield "gate", str(setting.options.gate).lower()
-    yield from ((f"version.{name}", version) for name, version in versions().items())
+    found = {"python": platform.python_version(), **versions()}
+    yield from ((f"version.{name}", version) for name, version in found.items())
 
 
 def _junit_files(config: pytest.Config) -> list[Any]:

@@ -1,4 +1,7 @@
-"""How much memory this process holds."""
+"""How much memory this process holds, and has held."""
+
+import resource
+import sys
 
 
 def held() -> int:
@@ -6,3 +9,9 @@ def held() -> int:
     import psutil  # noqa: PLC0415  only once a model is loaded
 
     return int(psutil.Process().memory_info().rss)
+
+
+def peak() -> int:
+    """The most bytes that this process has held so far."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024  # bytes there, KiB elsewhere

@@ -36,6 +36,10 @@ class Options:
     published: Path = Path("reports/published.toml")
     allow_new: bool = False
     junit: str = "all"
+    redact: bool = False
+    resume: str | None = None
+    retry_crashed: bool = False
+    report: bool = True
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -83,7 +87,25 @@ def add_options(parser: pytest.Parser) -> None:
         help="for CI: --require-models, what is inconclusive or measured nothing is an error, and "
         "so is drift from the accepted baseline",
     )
+    add(
+        "--no-report",
+        dest="interp_report",
+        action="store_false",
+        help="write no page, figures or tables at the end; interp report makes them later",
+    )
     add("--run-dir", dest="interp_run_dir", metavar="DIR", help="the folder of this run, a new one")
+    add(
+        "--resume",
+        dest="interp_resume",
+        metavar="RUN",
+        help="go on with a run that was cut short: its folder, its name below runs, or latest",
+    )
+    add(
+        "--retry-crashed",
+        dest="interp_retry_crashed",
+        action="store_true",
+        help="with --resume: run again what was running when the run was cut short",
+    )
     add(
         "--reports-dir",
         dest="interp_reports_dir",
@@ -98,6 +120,12 @@ def add_options(parser: pytest.Parser) -> None:
         help="compute the same another harmless way, to see what moves (interp calibrate)",
     )
     parser.addini("interp_models", "the registry of models", default="fixtures/models.toml")
+    add(
+        "--redact-prompts",
+        dest="interp_redact",
+        action="store_true",
+        help="keep hashes of prompts instead of their texts in journals and reports",
+    )
     add(
         "--baseline-allow-new",
         dest="interp_allow_new",
@@ -131,6 +159,10 @@ def read_options(config: pytest.Config) -> Options:
         config.rootpath / str(config.getini("interp_published")),
         bool(config.getoption("interp_allow_new")),
         _one_of(config, "interp_junit", ("all", "none")),
+        bool(config.getoption("interp_redact")),
+        config.getoption("interp_resume"),
+        bool(config.getoption("interp_retry_crashed")),
+        bool(config.getoption("interp_report")),
     )
 
 

@@ -1,18 +1,20 @@
 """What this process writes into the run."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pytest
 
 from interp.errors import DataError, InterpError
 from interp.plugin.cases import Spec
 from interp.plugin.failing import FailedContracts
+from interp.plugin.memory import peak
 from interp.plugin.repeats import Repeats
 from interp.plugin.setting import Setting
 from interp.reports.journal import Journal, replace_file, unwritable
-from interp.reports.manifest import Asked, write_manifest
+from interp.reports.manifest import Asked, without_secrets, write_manifest
 from interp.reports.record import Case, End
 from interp.reports.values import Identity, Reading, Scalar, Value
 
@@ -38,9 +40,12 @@ class Recorder:
         self.live: Live | None = None
         self.deselected = 0  # specs that were collected here and not chosen
         self.broken: InterpError | None = None
+        self.open_journal: Callable[[Path, str], Journal] = Journal
         self._journal: Journal | None = None
-        self._failed = FailedContracts(setting.run, inherits=one_worker_a_model)
+        inherits = one_worker_a_model or setting.resumed is not None
+        self.failed = FailedContracts(setting.run, inherits=inherits)
         self._repeats = Repeats()
+        self._running: Case | None = None
 
     def open(self, specs: Sequence[Spec]) -> None:
         """Create the folder of the run, with its manifest, what is planned, and our journal.
@@ -50,11 +55,15 @@ class Recorder:
         """
         run = self.setting.run
         planned = json.dumps([asdict(spec.case) for spec in specs]).encode()
+        resumed = self.setting.resumed
         try:
             if not (run / "manifest.json").exists():
                 self._write_manifest()
-            replace_file(run / "collection.json", planned)
-            self._journal = Journal(run, self.writer)
+            if resumed is None or not resumed.planned:
+                replace_file(run / "collection.json", planned)
+            self._journal = self.open_journal(run, self.writer)
+            if resumed is not None:
+                self._journal.write("resume", {"argv": without_secrets(self.setting.argv)})
         except OSError as error:
             self.broken = unwritable(error, run)
         except DataError as error:
@@ -64,13 +73,15 @@ class Recorder:
 
     def start(self, case: Case) -> None:
         """Write down that a case starts; on a model that is new here, learn what failed on it."""
-        self._failed.turn_to(case.model)
+        self.failed.turn_to(case.model)
         self._repeats.next_test()
+        self._running = case
         self._note("test_start", asdict(case))
 
     def end(self, end: End) -> None:
         """Write down how a case ended, and remember a contract that did not hold."""
-        self._failed.add(end)
+        self.failed.add(end)
+        self._running = None
         row = {key: value for key, value in asdict(end).items() if key != "case"}
         self._note("test_end", {**asdict(end.case), **row}, safe=True)
 
@@ -79,14 +90,27 @@ class Recorder:
         self._note("teardown_error", {**asdict(case), "reason": reason}, safe=True)
 
     def loaded(self, live: Live) -> None:
-        """Write down that a model was loaded; the contracts it failed elsewhere count here too."""
+        """Write down that a model was loaded.
+
+        Raises:
+            DataError: the run that is resumed had another one under this id; nothing more is
+                written.
+        """
+        if self.setting.resumed is not None:
+            try:
+                self.setting.resumed.check_loaded(live.id, live.identity)
+            except DataError as error:
+                self.close(interrupted=True)
+                self.broken = error
+                raise
         self.live = live
         self._note("model_load", asdict(live) | {"model": live.id})
 
     def freed(self, model: str, held_by: Sequence[str]) -> None:
         """Write down that a model was given back, and what still holds it."""
         self.live = None
-        self._note("model_free", {"model": model, "held_by": list(held_by)})
+        known = {"model": model, "held_by": list(held_by), "peak": peak()}
+        self._note("model_free", known)
 
     def value(self, item: pytest.Item, value: Value, reading: Reading) -> None:
         """Write down one measured value, its items first.
@@ -114,14 +138,13 @@ class Recorder:
             raise self.broken or DataError("there is no journal to write to")
         self._journal.write("chart", fields)
 
-    def failed_on(self, model: str) -> list[Case]:
-        """The contracts that failed on this model."""
-        return self._failed.on(model)
-
-    def close(self) -> None:
-        """Close the journal, if one was opened."""
+    def close(self, *, interrupted: bool = False) -> None:
+        """Close the journal, if it is open; a case that was `interrupted` did not crash."""
+        if interrupted and self._running is not None:
+            self._note("test_stop", asdict(self._running), safe=True)
         if self._journal is not None:
             self._journal.close()
+            self._journal = None
 
     def _write_manifest(self) -> None:
         setting = self.setting

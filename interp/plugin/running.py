@@ -10,9 +10,11 @@ from interp.plugin.cases import Spec, spec_of
 from interp.plugin.collecting import NO_MODEL
 from interp.plugin.junit import properties
 from interp.plugin.recording import RECORDER, VALUES
+from interp.plugin.redacting import REDACTOR
 from interp.plugin.reported import attach
 from interp.plugin.setting import SETTING
 from interp.plugin.watched import uses_of
+from interp.reports.baselines import Baseline
 from interp.reports.noise import drowned, find_noise
 from interp.reports.record import End, because_of
 from interp.reports.summary import word_for
@@ -74,15 +76,18 @@ def pytest_runtest_makereport(
     spec = spec_of(item)
     if spec is None:
         return report
-    recorder = item.config.stash[RECORDER]
+    recorder, redactor = item.config.stash[RECORDER], item.config.stash[REDACTOR]
+    if redactor is not None:
+        redactor.report(report, _first_line(call))
     if report.when == "teardown":
         if report.failed:
-            recorder.teardown_error(spec.case, _first_line(call))
+            recorder.teardown_error(spec.case, _said(item, call))
     elif report.when == "call" or not report.passed:
         end = _end(item, spec, report, call)
         recorder.end(end)
         if item.config.stash[SETTING].options.junit != "none":
-            item.user_properties.extend(properties(_values(item), word_for(end)))
+            accepted = _baseline(item, spec).values
+            item.user_properties.extend(properties(_values(item), end, accepted))
         _as_pytest_sees_it(report, end, item)
         attach(report, spec.case, end, _values(item))
     else:
@@ -115,12 +120,18 @@ def _invalid(item: pytest.Item, spec: Spec) -> str:
     """Why this spec is invalid, from what its runs have used so far; empty if it is not."""
     if spec.case.role not in DEPENDENT:
         return ""
-    failed = item.config.stash[RECORDER].failed_on(spec.case.model or "")
+    failed = item.config.stash[RECORDER].failed.on(spec.case.model or "")
     return because_of(failed, uses_of(item)) if failed else ""
 
 
 def _values(item: pytest.Item) -> list[Value]:
     return item.stash.setdefault(VALUES, [])
+
+
+def _baseline(item: pytest.Item, spec: Spec) -> Baseline:
+    """What was accepted for the model of a spec."""
+    known = item.config.stash[SETTING].baselines
+    return known.get(spec.case.model or "", Baseline())
 
 
 def _nothing_measured(spec: Spec) -> str:
@@ -142,11 +153,13 @@ def _end(
     if verdict in {"holds", "fails"} and (why := _drowned(item, spec)):
         verdict, reason = "inconclusive", why
     took = call.duration + item.stash.get(SET_UP, 0.0)
-    known = item.config.stash[SETTING].accepted.get(case.model or "", ())
-    accepted = find_accepted(known, case.spec_id, case.spec_version, case.params)
+    accepted = find_accepted(
+        _baseline(item, spec).verdicts, case.spec_id, case.spec_version, case.params
+    )
     if case.role == "finding" and values and accepted and verdict == accepted.verdict != "holds":
         return End(case, verdict, True, accepted.reason or reason, took, uses_of(item))
-    return End(case, verdict, False, reason, took, uses_of(item), _detail(report))
+    detail = _detail(report) if verdict in {"fails", "error"} else ""
+    return End(case, verdict, False, reason, took, uses_of(item), detail)
 
 
 def _verdict(
@@ -162,7 +175,7 @@ def _verdict(
     verdict = verdict_of(error, measured=measured and call.when == "call")
     if verdict == "error" and spec.case.role == "contract" and call.when == "call":
         verdict = "fails"  # an instrument that stops working has failed
-    return verdict, _first_line(call) if error else ""
+    return verdict, _said(item, call) if error else ""
 
 
 def _drowned(item: pytest.Item, spec: Spec) -> str:
@@ -175,9 +188,7 @@ def _drowned(item: pytest.Item, spec: Spec) -> str:
 
 
 def _detail(report: pytest.TestReport) -> str:
-    """The end of a failure's own text and of what was captured; nothing for any other outcome."""
-    if not report.failed:
-        return ""
+    """The end of what pytest says about a failure, and of what was captured."""
     parts = [report.longreprtext, *(f"{name}\n{text}" for name, text in report.sections)]
     return "\n\n".join(part[-MOST_DETAIL // len(parts) :] for part in parts)
 
@@ -189,6 +200,12 @@ def _as_pytest_sees_it(report: pytest.TestReport, end: End, item: pytest.Item) -
     path, line, _ = item.location
     report.outcome = "skipped"
     report.longrepr = (path, line or 0, f"{word_for(end)}: {end.reason}")
+
+
+def _said(item: pytest.Item, call: pytest.CallInfo[None]) -> str:
+    """The exception in one line, as it may be kept."""
+    redactor = item.config.stash[REDACTOR]
+    return redactor.message(_first_line(call)) if redactor else _first_line(call)
 
 
 def _first_line(call: pytest.CallInfo[None]) -> str:

@@ -10,28 +10,32 @@ from pathlib import Path
 import pytest
 
 from interp.errors import InterpError, RequestError, closest
+from interp.plugin.claiming import claim, own_folder
 from interp.plugin.options import Options, read_options
+from interp.plugin.resuming import Resumed, resume
 from interp.plugin.selection import Selection, select
 from interp.plugin.vary import set_threads
 from interp.registry import ModelSpec
+from interp.reports.baselines import Baseline, baseline_file, load_baseline
+from interp.reports.folders import find_run
 from interp.reports.manifest import run_name
 from interp.reports.noise import PLAIN, Known, load_noise, noise_file
-from interp.reports.verdicts import AcceptedVerdict, load_accepted
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The options, the models, the folder of the run, accepted verdicts and known noise."""
+    """The options, the models, the folder of the run, their baselines and known noise."""
 
     options: Options
     selection: Selection
     run: Path
     root: Path
     argv: tuple[str, ...]
-    accepted: Mapping[str, tuple[AcceptedVerdict, ...]]
+    baselines: Mapping[str, Baseline]
     noise: Mapping[str, Known]
     published: frozenset[str] = frozenset()  # ids of values of papers
     paths: tuple[str, ...] = ()  # what was collected, from the root
+    resumed: Resumed | None = None
 
     @property
     def ours(self) -> bool:
@@ -80,18 +84,19 @@ def decide(config: pytest.Config) -> Setting:
     options = read_options(config)
     try:
         selection = select(options)
-        accepted = {
-            one.spec.id: load_accepted(options.reports_dir / "baselines" / f"{one.spec.id}.jsonl")
+        baselines = {
+            one.spec.id: load_baseline(baseline_file(options.reports_dir, one.spec.id))
             for one in selection.chosen
         }
         noise = _noise(options, selection)
         published = _published(options.published)
-        run = _new_run(options)
+        run, resumed = _run_of(config, options, selection)
     except InterpError as error:
         raise pytest.UsageError(str(error)) from None
     argv = tuple(str(word) for word in config.invocation_params.args)
+    paths = _paths(config)
     setting = Setting(
-        options, selection, run, config.rootpath, argv, accepted, noise, published, _paths(config)
+        options, selection, run, config.rootpath, argv, baselines, noise, published, paths, resumed
     )
     if setting.ours and not options.allow_download:
         stay_offline(config)
@@ -166,9 +171,17 @@ def _paths(config: pytest.Config) -> tuple[str, ...]:
     return tuple(word.removeprefix(f"{config.rootpath.as_posix()}/") for word in whole)
 
 
-def _new_run(options: Options) -> Path:
-    run = options.run_dir or options.reports_dir / "runs" / run_name()
-    if run.is_dir() and any(run.iterdir()):
-        message = f"--run-dir {run}: a run needs a folder of its own, and this one is not empty"
-        raise pytest.UsageError(message)
-    return run
+def _run_of(
+    config: pytest.Config, options: Options, selection: Selection
+) -> tuple[Path, Resumed | None]:
+    """The folder of this run, which is ours alone; and what it was left with, if it has begun."""
+    if options.resume is not None and options.run_dir is None:
+        run = find_run(options.reports_dir, options.resume)
+        claim(config, run)
+        return run, resume(run, options, [one.spec for one in selection.chosen])
+    if options.resume is not None or options.retry_crashed:
+        wrong = "--run-dir names a new run" if options.run_dir else "--retry-crashed needs a run"
+        raise pytest.UsageError(f"{wrong}; --resume RUN names the one to go on with")
+    if options.run_dir is not None:
+        return own_folder(config, options.run_dir), None
+    return options.reports_dir / "runs" / run_name(), None

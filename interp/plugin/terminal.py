@@ -3,17 +3,20 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from interp.errors import DataError
 from interp.plugin.cases import spec_of
+from interp.plugin.closing import Closed, close, journal_of
 from interp.plugin.pace import Pace, durations
 from interp.plugin.reported import Reported, reported
 from interp.plugin.setting import SETTING
-from interp.reports.exit_status import Outcome, Session, outcome_of
-from interp.reports.record import Case, RunRecord, read_run
+from interp.reports.compare import Comparison
+from interp.reports.diff_text import against
+from interp.reports.exit_status import NOTHING_COLLECTED, Session
+from interp.reports.record import Case, RunRecord
 from interp.reports.summary import one_line_each, tables
 from interp.reports.text import count, plain, seconds, size
 
@@ -44,8 +47,7 @@ class Terminal:
         self._pace = Pace((), {})
         self._announced: set[tuple[str | None, float]] = set()
         self._tally = Tally()
-        self._record: RunRecord | None = None
-        self._outcome: Outcome | None = None
+        self._closed: Closed | None = None
 
     def pytest_report_collectionfinish(self, items: Sequence[pytest.Item]) -> list[str]:
         """The header, without workers."""
@@ -57,7 +59,9 @@ class Terminal:
         planned = self._setting.run / "collection.json"
         if self._cases or not planned.is_file():
             return
-        cases = [Case(**row) for row in json.loads(planned.read_text(encoding="utf-8"))]
+        rows = json.loads(planned.read_text(encoding="utf-8"))
+        resumed = self._setting.resumed
+        cases = [Case(**row) for row in rows if not resumed or row["nodeid"] not in resumed.over]
         workers = len(self._config.getoption("tx") or [1])
         for line in self._header(cases, workers):
             self._write(line)
@@ -89,38 +93,43 @@ class Terminal:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        """Read the journals of all workers and set the exit status by them."""
-        try:
-            self._record = read_run(self._setting.run)
-        except DataError:
-            self._record = None
-        if self._record is None and not self._setting.ours:
+        """Read the journals of all workers, set the exit status by them, write the reports."""
+        record = journal_of(self._setting)
+        if record is None and not self._setting.ours:
             return
         tally, gate = self._tally, self._setting.options.gate
+        if self._setting.resumed is not None and exitstatus == NOTHING_COLLECTED:
+            exitstatus = 0  # nothing was left to do
         known = Session(int(exitstatus), gate, tally.dead_workers, tally.other_failures)
-        if self._record is None and (self._config.option.collectonly or not gate):
+        if record is None and (self._config.option.collectonly or not gate):
             return
-        self._outcome = outcome_of(self._record, known)
-        session.exitstatus = self._outcome.status
+        self._closed = close(self._setting, record, known)
+        session.exitstatus = self._closed.outcome.status
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """The tables, the folder of the run, what to do next, and the exit status in words."""
-        if self._outcome is None:
+        """The tables, what moved, where the reports are, what to do next, and the exit status."""
+        closed = self._closed
+        if closed is None:
             return
         quiet = self._config.get_verbosity() < 0
         if not quiet:
             terminalreporter.section("findings", sep="-")
         width = terminalreporter._tw.fullwidth - 1  # noqa: SLF001  there is no public way to ask
-        if self._record is not None:
-            lines = one_line_each(self._record) if quiet else tables(self._record, width)
-            for line in lines:
-                terminalreporter.write_line(line)
-            if not quiet:
-                terminalreporter.write_line(f"run:  {_short(self._setting.run, self._config)}")
-                terminalreporter.write_line(f"next: {next_command(self._record)}")
-        colour = {"green": True} if self._outcome.status == 0 else {"red": True}
-        said = f"exit {self._outcome.status}: {self._outcome.meaning}"
+        lines = one_line_each(closed.record) if closed.record and quiet else ()
+        if closed.record and not quiet:
+            lines = self._told(closed, closed.record, width)
+        for line in (*lines, *closed.problems, *closed.commands):
+            terminalreporter.write_line(line)
+        colour = {"green": True} if closed.outcome.status == 0 else {"red": True}
+        said = f"exit {closed.outcome.status}: {closed.outcome.meaning}"
         terminalreporter.write_line(said, **colour)
+
+    def _told(self, closed: Closed, record: RunRecord, width: int) -> Iterator[str]:
+        yield from tables(record, width)
+        if closed.comparison is not None:
+            yield from against(closed.comparison, width)
+        yield f"run:  {_short(closed.page or self._setting.run, self._config)}"
+        yield f"next: {next_command(record, closed.comparison)}"
 
     def _header(self, cases: Sequence[Case], workers: int) -> Iterator[str]:
         if not cases or self._cases:
@@ -166,13 +175,19 @@ class Terminal:
             reporter.write_fspath_result(report.nodeid, "")
 
 
-def next_command(record: RunRecord) -> str:
+def next_command(record: RunRecord, comparison: Comparison | None = None) -> str:
     """One command that is worth giving after this run."""
     for end in record.ends:
         if end.verdict in {"fails", "error"} and not end.accepted:
             return f"pytest '{plain(end.case.nodeid)}'"
     if record.crashed:
         return f"pytest '{plain(record.crashed[0].nodeid)}'"
+    if comparison is not None and any(
+        (comparison.drifted, comparison.missing, comparison.verdicts)
+    ):
+        return "interp diff"
+    if comparison is not None and comparison.new:
+        return "interp accept --dry-run"
     full = record.manifest.get("profile") == "full"
     return "interp models" if full else "pytest --profile full"
 
@@ -186,5 +201,6 @@ def _named(models: Sequence[str]) -> str:
     return plain(", ".join(models[:MOST_NAMED]) + more)
 
 
-def _short(path: Any, config: pytest.Config) -> str:
+def _short(where: Path | str, config: pytest.Config) -> str:
+    path = Path(where)
     return str(path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from interp.plugin.cases import spec_of
+from interp.plugin.redacting import REDACTOR
 
 WATCH = pytest.StashKey[Any]()  # an interp.ledger.Watch, imported once a spec runs
 
@@ -30,7 +31,10 @@ def _watched(item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield)
     from interp.ledger import Watch, watching  # noqa: PLC0415  numpy, once a spec runs
 
-    with watching(item.stash.setdefault(WATCH, Watch())):
+    watch = item.stash.setdefault(WATCH, Watch())
+    if (redactor := item.config.stash[REDACTOR]) is not None:
+        redactor.watch = watch
+    with watching(watch):
         return (yield)
 
 

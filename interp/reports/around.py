@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from interp.reports.baselines import AcceptedRun, Baseline
+from interp.reports.baselines import Baseline, Reference, environment_of
+from interp.reports.noise import weights_of
 from interp.reports.record import RunRecord
 
 AROUND = ("versions", "platform", "machine", "cpus", "profile", "vary")
 OF_MODEL = ("source", "revision", "weights_digest", "dtype", "quantization", "backend")
 OF_COMPUTING = ("attn_implementation", "device")
+WEIGHTS = "weights"
 
 
 @dataclass(frozen=True)
@@ -32,40 +34,32 @@ def changes_around(before: RunRecord, after: RunRecord) -> list[Change]:
     return found
 
 
-def changes_since(baseline: Baseline, after: RunRecord) -> list[Change]:
+def changes_since(baseline: Baseline, model: str | None, after: RunRecord) -> list[Change]:
     """What differs from the runs that the accepted values of a model come from."""
-    old = [_manifest(run) for run in baseline.runs]
-    found = []
-    for part in _parts(old):
-        befores = list(dict.fromkeys(str(_get(one, part)) for one in old))
-        now = str(_get(after.manifest, part))
-        if befores != [now]:
-            found.append(Change(part[-1], " or ".join(befores), now))
-    return found
+    found: dict[tuple[str, str], list[str]] = {}
+    for run in baseline.runs:
+        known = asdict(run)
+        for part in AROUND:
+            old, new = known.get(part), after.manifest.get(part)
+            for one in _differences(part, old, new) if old and new else ():
+                found.setdefault((one.what, one.after), []).append(one.before)
+    runs = [Change(what, " or ".join(dict.fromkeys(b)), now) for (what, now), b in found.items()]
+    return [*_environment_changes(baseline.values, model, after), *runs]
 
 
-def _manifest(run: AcceptedRun) -> dict[str, Any]:
-    kept = asdict(run)
-    return {part: kept[part] for part in AROUND if part in kept}
-
-
-def _parts(manifests: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    """The paths to all that is known of some run."""
-    found: dict[tuple[str, ...], None] = {}
-    for manifest in manifests:
-        for name, part in manifest.items():
-            if isinstance(part, Mapping):
-                found |= dict.fromkeys((name, one) for one in sorted(part))
-            else:
-                found[name,] = None
-    return list(found)
-
-
-def _get(manifest: Mapping[str, Any], path: tuple[str, ...]) -> Any:
-    part: Any = manifest
-    for name in path:
-        part = part.get(name) if isinstance(part, Mapping) else None
-    return part
+def _environment_changes(
+    known: Sequence[Reference], model: str | None, after: RunRecord
+) -> Iterator[Change]:
+    """What the model itself was loaded as, where no accepted value was measured so."""
+    machine = str(after.manifest.get("machine", ""))
+    for load in [load for load in after.loads if known and load.model == model][:1]:
+        now = environment_of(load.identity, machine) | {WEIGHTS: weights_of(load.identity) or ""}
+        old = [dict(one.environment) | {WEIGHTS: one.weights or ""} for one in known]
+        for part in sorted(now.keys() | old[0].keys()):
+            olds = list(dict.fromkeys(one.get(part, "") for one in old))
+            if now.get(part, "") not in olds:
+                what = f"{load.model} · {part}"
+                yield Change(what, " or ".join(olds) or "none", now.get(part) or "none")
 
 
 def _model_changes(before: RunRecord, after: RunRecord) -> Iterator[Change]:

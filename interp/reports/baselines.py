@@ -5,21 +5,17 @@ keys are sorted, floats are the shortest text that reads back the same. Only `in
 `interp prune` write one.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from interp.errors import DataError
 from interp.reports.journal import replace_file
 from interp.reports.tolerance import Tolerance, from_json
 from interp.reports.values import Scalar, Value
 from interp.reports.verdicts import AcceptedVerdict, load_accepted
-
-if TYPE_CHECKING:
-    import numpy as np
 
 WITHOUT_MODEL: Final = "_"  # the file of what is about no model; no id of a model is so
 ENVIRONMENT: Final = ("backend", "device", "dtype", "quantization", "attn_implementation")
@@ -79,9 +75,9 @@ class AcceptedRun:
     run: str
     profile: str
     versions: Mapping[str, str]
-    platform: str
-    machine: str
-    cpus: int
+    platform: str = ""
+    machine: str = ""
+    cpus: int = 0
     commit: str | None = None
     kind: Literal["run"] = "run"
 
@@ -135,34 +131,6 @@ def baseline_file(reports: Path, model: str | None) -> Path:
     return reports / "baselines" / f"{WITHOUT_MODEL if model is None else model}.jsonl"
 
 
-def items_folder(reports: Path) -> Path:
-    """Where the per-item outcomes of accepted values are kept."""
-    return reports / "baselines" / "items"
-
-
-def load_items(path: Path) -> "np.ndarray | None":
-    """Per-item outcomes, checked against the digest that names them; None where they are not here.
-
-    Raises:
-        DataError: the file is not what its name says.
-    """
-    import io  # noqa: PLC0415  numpy is what costs
-    import zipfile  # noqa: PLC0415  likewise
-
-    import numpy as np  # noqa: PLC0415  only where items are compared
-
-    if not path.is_file():
-        return None
-    content = path.read_bytes()
-    if hashlib.sha256(content).hexdigest() != path.stem:
-        raise _refused_items("its content is not what its name says", path)
-    try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as held:
-            return np.asarray(held["items"]).ravel()
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise _refused_items(str(error), path) from None
-
-
 def load_baseline(path: Path) -> Baseline:
     """What was accepted for a model; nothing where there is no file.
 
@@ -194,9 +162,9 @@ def save_baseline(path: Path, baseline: Baseline) -> None:
     Raises:
         DataError: it cannot be written.
     """
-    runs = (_line(asdict(one)) for one in sorted(baseline.runs, key=lambda one: one.run))
-    values = (_line(asdict(one)) for one in sorted(baseline.values, key=lambda one: one.key))
-    verdicts = sorted(_line({**asdict(one), "kind": "verdict"}) for one in set(baseline.verdicts))
+    runs = (_line(one) for one in sorted(baseline.runs, key=lambda one: one.run))
+    values = (_line(one) for one in sorted(baseline.values, key=lambda one: one.key))
+    verdicts = sorted(_line(one) for one in set(baseline.verdicts))
     try:
         replace_file(path, "".join([*runs, *values, *verdicts]).encode())
     except OSError as error:
@@ -208,8 +176,8 @@ def save_baseline(path: Path, baseline: Baseline) -> None:
 
 
 def text_of(content: Mapping[str, object]) -> str:
-    """A flat object as text that sorts and compares."""
-    return json.dumps(content, sort_keys=True, allow_nan=False, ensure_ascii=False)
+    """A flat object as text that sorts and compares, and hides no character from a reviewer."""
+    return json.dumps(content, sort_keys=True, allow_nan=False)
 
 
 def used_items(baselines: Iterable[Baseline]) -> set[str]:
@@ -235,21 +203,29 @@ def _prompts(row: Mapping[str, object]) -> dict[str, Scalar]:
     }
 
 
-def _line(row: Mapping[str, object]) -> str:
-    """One line, without what is not known."""
-    return (
-        text_of({key: part for key, part in row.items() if part not in (None, "", (), [])}) + "\n"
-    )
+def _line(one: Reference | AcceptedVerdict | AcceptedRun) -> str:
+    """One line, without what is as it is when nothing is said."""
+    unsaid = {field.name: field.default for field in fields(one)}
+    said = {
+        name: part
+        for name, part in asdict(one).items()
+        if unsaid[name] is MISSING or part != unsaid[name]
+    }
+    return text_of({**said, "kind": getattr(one, "kind", "verdict")}) + "\n"
 
 
 def _row(text: bytes, where: str) -> dict[str, Any]:
     try:
-        row = json.loads(text)
+        row = json.loads(text, parse_constant=_no_number)
     except ValueError as error:
         raise _refused(str(error), where) from None
     if not isinstance(row, dict) or row.get("kind") not in {"value", "verdict", "run"}:
         raise _refused(text[:80].decode(errors="replace"), where)
     return row
+
+
+def _no_number(word: str) -> float:
+    raise ValueError(f"{word} is no number")
 
 
 def _as(kind: type[T], row: Mapping[str, Any], where: str) -> T:
@@ -282,13 +258,4 @@ def _refused(received: str, where: str) -> DataError:
         received=received,
         where=where,
         hint="restore the file from git; nothing was written",
-    )
-
-
-def _refused_items(received: str, path: Path) -> DataError:
-    return DataError(
-        "the items of an accepted value are not what they must be",
-        received=received,
-        where=str(path),
-        hint="restore the file from git",
     )

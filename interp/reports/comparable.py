@@ -68,7 +68,7 @@ def _other_prompts(before: Reference, after: Reference) -> Hindrance | None:
         return None
     if _largest(old) == _largest(new):
         chosen = sorted({str(name) for name, _ in set(old) ^ set(new)})
-        counts = " -> ".join(_counts(sets, chosen) for sets in (old, new))
+        counts = f"{_counts(old, new)} -> {_counts(new, old)}"
         return Hindrance(
             "inconclusive", f"other prompts of the same {', '.join(chosen)} qualified: {counts}"
         )
@@ -113,8 +113,9 @@ def _largest(sets: Sets) -> set[tuple[Scalar, Scalar]]:
     return {key for _, key in most.values()}
 
 
-def _counts(sets: Sets, names: Sequence[str]) -> str:
-    return "/".join(str(n) for (name, _), n in sets.items() if name in names)
+def _counts(sets: Sets, others: Sets) -> str:
+    """How many prompts are in the sets that the other side does not have."""
+    return "/".join(str(n) for key, n in sets.items() if key not in others) or "none"
 
 
 def _closeness(before: Reference, after: Reference) -> tuple[bool, ...]:

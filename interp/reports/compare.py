@@ -10,11 +10,11 @@ from interp.reports.baselines import (
     Baseline,
     Reference,
     baseline_file,
-    items_folder,
     load_baseline,
     reference_of,
 )
 from interp.reports.comparable import best_match
+from interp.reports.items import items_folder
 from interp.reports.judging import Compared, Kind, Model, Pair, Stores, judged
 from interp.reports.record import Case, End, RunRecord
 from interp.reports.verdicts import Verdict, find_accepted
@@ -94,7 +94,11 @@ def compare_with_baselines(record: RunRecord, reports: Path) -> Comparison:
         for pair in _pairs(model, baseline.values, measured.get(model, ()), record)
     ]
     stores = Stores(items_folder(reports), record.folder / "artifacts")
-    around = [change for baseline in known.values() for change in changes_since(baseline, record)]
+    around = [
+        change
+        for model, baseline in known.items()
+        for change in changes_since(baseline, model, record)
+    ]
     return Comparison(
         tuple(judged(pairs, stores, other_weights=False)),
         tuple(_verdicts_since(record, known)),

@@ -1,18 +1,21 @@
 """A comparison as text: a table for a terminal, Markdown, or flat objects."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from textwrap import wrap
 from typing import Final, NamedTuple
 
 from interp.reports.baselines import Reference
-from interp.reports.compare import Compared, Comparison, VerdictChange
+from interp.reports.compare import QUIET, Compared, Comparison, VerdictChange
 from interp.reports.text import clip, count, number, plain, squeeze
 from interp.reports.values import Scalar
 
 NARROWEST: Final = 12
 SAID: Final = {"within": "within tolerance"}
+DEEPER: Final = " " * 6
 NOWHERE: Final = "not measured"
 DIGITS: Final = (6, 9, 17)
+MOST: Final = 20  # values in the summary of a run
 
 
 class Row(NamedTuple):
@@ -28,20 +31,41 @@ class Row(NamedTuple):
 HEAD: Final = Row("", "before", "after", "", "allowed")
 
 
-def as_table(found: Comparison, width: int, *, everything: bool = False) -> Iterator[str]:
-    """Lines no wider than `width`: verdicts, values by model, then what was different around."""
-    shown = _shown(found, everything=everything)
+def as_table(
+    found: Comparison, width: int, *, everything: bool = False, most: int | None = None
+) -> Iterator[str]:
+    """Lines no wider than `width`: verdicts, values by model, then what was different around.
+
+    Of more than `most` values the first are shown, and how many are not.
+    """
+    every = _shown(found, everything=everything)
+    shown = every[:most]
     yield clip(f"against {found.against}", width)
     for verdict in found.verdicts:
         yield from wrap(_verdict(verdict), width, subsequent_indent="  ")
     for model in dict.fromkeys(one.model for one in shown):
         yield clip(model or "without a model", width)
         yield from _table([one for one in shown if one.model == model], width)
+    if left := len(every) - len(shown):
+        yield clip(f"  and {left} more: interp diff", width)
     yield from wrap(_count(found), width)
     yield "different around them:" if found.around else "nothing is different around them"
     for one in found.around:
         line = plain(f"{one.what}: {one.before} -> {one.after}")
         yield from wrap(line, width, initial_indent="  ", subsequent_indent="    ")
+
+
+def against(found: Comparison, width: int) -> Iterator[str]:
+    """What a run's summary says of the baselines: a line, or what moved, some of it."""
+    known = [one for one in found.values if one.kind != "new"]
+    if found.verdicts or any(one.kind not in QUIET for one in known):
+        shown = replace(found, values=tuple(known))
+        yield from as_table(shown, width, most=MOST)
+    elif known:
+        yield clip(f"against {found.against}: {_count(replace(found, values=tuple(known)))}", width)
+    if found.new:
+        yield clip(f"{count(len(found.new), 'value')} new to {found.against}", width)
+    yield ""
 
 
 def as_markdown(found: Comparison, *, everything: bool = False) -> Iterator[str]:
@@ -147,19 +171,26 @@ def _verdict(one: VerdictChange) -> str:
 def _table(values: Sequence[Compared], width: int) -> Iterator[str]:
     """The rows in columns that fit: what is allowed gives way first, then the names."""
     rows = [_row(one) for one in values]
-    for columns in (5, 4):
+    for columns in (5, 4) if any(row.allowed for row in rows) else (4,):
         sizes = [max(len(row[place]) for row in [HEAD, *rows]) for place in range(columns)]
         spare = width - 2 - sum(sizes) - 2 * (columns - 1)
         if spare >= 0 or sizes[0] + spare >= 2 * NARROWEST:
             break
     sizes[0] = max(NARROWEST, sizes[0] + min(spare, 0))
     yield clip("  " + _line(HEAD, sizes), width)
-    for row, one in zip(rows, values, strict=True):
+    told = 0
+    for place, (row, one) in enumerate(zip(rows, values, strict=True), start=1):
         yield clip("  " + _line(row, sizes), width)
-        if one.why:
-            yield from wrap(
-                plain(one.why), width, initial_indent="      ", subsequent_indent="      "
-            )
+        if place == len(values) or values[place].why != one.why:
+            yield from _why(one.why, place - told, width)
+            told = place
+
+
+def _why(why: str, many: int, width: int) -> Iterator[str]:
+    """A reason, once for all the rows above it that share it."""
+    said = f"these {many}: {why}" if many > 1 else why
+    if why:
+        yield from wrap(plain(said), width, initial_indent=DEEPER, subsequent_indent=DEEPER)
 
 
 def _line(row: Row, sizes: Sequence[int]) -> str:

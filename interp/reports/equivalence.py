@@ -92,7 +92,9 @@ def _hits(before: "np.ndarray", after: "np.ndarray", margin: float) -> Evidence:
     p_apart = max(float(norm.sf(score(-margin))), float(norm.cdf(score(margin))))
     low, high = _where(score, float(norm.isf(LEVEL)), (gained - lost) / n)
     reachable = min(1.0, 2.0 ** (1 - moved))
-    return Evidence((gained - lost) / n, low, high, n, moved, margin, p, p_apart, reachable)
+    difference = (gained - lost) / n
+    low, high = min(low, difference), max(high, difference)  # at the edge, where all items moved
+    return Evidence(difference, low, high, n, moved, margin, p, p_apart, reachable)
 
 
 def _tango(gained: int, lost: int, n: int) -> Callable[[float], float]:

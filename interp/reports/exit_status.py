@@ -49,7 +49,7 @@ class Drift(Protocol):
 
     @property
     def drifted(self) -> Sequence[Place]:
-        """The values that moved further than they may, and those that are missing."""
+        """The values that moved further than they may."""
         ...
 
     @property
@@ -135,11 +135,10 @@ def _drift(comparison: Drift, session: Session) -> str:
     to drift from.
     """
     new = [one for one in comparison.new if one.model in session.with_baseline]
-    missing = len(comparison.missing)
     found = (
         (len(comparison.verdicts), "verdict", "changed"),
-        (len(comparison.drifted) - missing, "value", "drifted"),
-        (missing, "value", "missing"),
+        (len(comparison.drifted), "value", "drifted"),
+        (len(comparison.missing), "value", "missing"),
         (0 if session.allow_new else len(new), "value", "new to the baseline"),
     )
     return ", ".join(f"{count(many, noun)} {what}" for many, noun, what in found if many)

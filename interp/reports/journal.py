@@ -4,6 +4,7 @@ One file for each process that writes, one `write` for each line, flushed to the
 ends. Nothing is ever rewritten; what a run amounts to is read from the lines (`record.py`).
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -51,6 +52,7 @@ class Journal:
         head = {"v": SCHEMA, "kind": kind, "seq": self._sequence, "t": time.time()}
         line = json.dumps({**head, **fields}, allow_nan=False, separators=(",", ":")).encode()
         try:
+            self._look()
             self._append(line + b"\n")
         except OSError as error:
             self.broken = unwritable(error, self._path)
@@ -64,6 +66,7 @@ class Journal:
         """
         try:
             os.fsync(self._file)
+            self._look()
         except OSError as error:
             self.broken = unwritable(error, self._path)
             raise self.broken from None
@@ -81,6 +84,7 @@ class Journal:
         content = held.getvalue()
         digest = hashlib.sha256(content).hexdigest()
         try:
+            self._look()
             replace_file(self.run / "artifacts" / f"{digest}.npz", content)
         except OSError as error:
             self.broken = unwritable(error, self.run)
@@ -92,6 +96,16 @@ class Journal:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+    def _look(self) -> None:
+        """Make sure that the file is still in its folder: a write to one that is gone succeeds."""
+        here = os.fstat(self._file)
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            there = None
+        if there is None or (here.st_ino, here.st_dev) != (there.st_ino, there.st_dev):
+            raise FileNotFoundError(errno.ENOENT, "the folder of this run is gone, or was moved")
 
     def _append(self, line: bytes) -> None:
         """One write; a line cut short by a full disk is ended before the next one starts."""

@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from interp.reports.baselines import Reference, load_items, tolerance_of
+from interp.reports.baselines import Reference, tolerance_of
 from interp.reports.comparable import hindrance, is_portable, new_token_ids
 from interp.reports.equivalence import Evidence, Outcome, judge, weigh
+from interp.reports.items import load_items
 from interp.reports.text import number
 from interp.reports.tolerance import (
     Circumstances,

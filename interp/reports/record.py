@@ -64,6 +64,15 @@ class Load:
 
 
 @dataclass(frozen=True)
+class Freed:
+    """One giving back of one model, and the most that its process had held by then."""
+
+    model: str
+    held_by: tuple[str, ...] = ()
+    peak: int = 0  # bytes
+
+
+@dataclass(frozen=True)
 class Drawn:
     """A chart that a spec recorded, as it stands in the journal: see `interp.charts.from_json`."""
 
@@ -92,6 +101,7 @@ class RunRecord:
     charts: tuple[Drawn, ...] = ()
     running: tuple[Case, ...] = ()
     writers: tuple[str, ...] = ()
+    frees: tuple[Freed, ...] = ()
 
     @property
     def not_run(self) -> tuple[Case, ...]:
@@ -125,6 +135,7 @@ def read_run(folder: Path) -> RunRecord:
         tuple(_charts(rows)),
         tuple(case for nodeid, case in started.items() if nodeid in alive),
         tuple(sorted(lines.alive)),
+        tuple(_as(Freed, row) for row in rows if row["kind"] == "model_free"),
     )
 
 

@@ -36,7 +36,7 @@ TO_THE_RIGHT: Final = ("value", "n")
 def tables(record: RunRecord, width: int) -> Iterator[str]:
     """A table for each model: findings row by row, contracts and other specs folded into a line."""
     for model in models_of(record):
-        yield _heading(record, model)
+        yield from wrap(_heading(record, model), width, subsequent_indent="  ")
         ends = [end for end in _ends(record) if end.case.model == model]
         rows = list(_rows(ends, record.values))
         if rows:
@@ -87,10 +87,19 @@ def _heading(record: RunRecord, model: str | None) -> str:
     said = [
         str(known[key]) for key in ("dtype", "backend", "attn_implementation") if known.get(key)
     ]
-    took = ", ".join(seconds(load.seconds) for load in loads)
-    said += [f"loaded in {took}"] if took else []
-    said += [size(max(load.memory for load in loads))] if loads else []
+    said += _cost(record, model) if loads else []
     return plain(f"{model} ({', '.join(said)})" if said else model)
+
+
+def _cost(record: RunRecord, model: str) -> Iterator[str]:
+    """What it took: to load, in memory, at its peak, and in all."""
+    loads = [load for load in record.loads if load.model == model]
+    yield f"loaded in {', '.join(seconds(load.seconds) for load in loads)}"
+    yield size(max(load.memory for load in loads))
+    if peaks := [freed.peak for freed in record.frees if freed.model == model]:
+        yield f"peak {size(max(peaks))}"
+    took = sum(end.seconds for end in record.ends if end.case.model == model)
+    yield f"{seconds(took)} in all"
 
 
 def _rows(ends: Sequence[End], values: Sequence[Value]) -> Iterator[Row]:

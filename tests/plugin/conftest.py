@@ -11,7 +11,7 @@ import pytest
 from interp.reports.folders import list_runs
 from interp.reports.record import read_run
 
-OURS_ALONE = ("-p", "interp.plugin", "-p", "no:cacheprovider")
+OURS_ALONE = ("-p", "interp.plugin", "-p", "no:cacheprovider", "--no-report")
 LIGHT_MODELS = Path(__file__).with_name("light_models.py").read_text()
 SPEC_HEAD = Path(__file__).with_name("spec_head.py").read_text()
 

@@ -109,3 +109,21 @@ def test_the_comparison_names_what_it_rests_on(pair):
         0.98,
         0.25,
     )
+
+
+def test_the_tolerance_that_a_spec_states_counts(project):
+    spec = """
+        from interp import within
+
+        @pytest.mark.finding("area.claim")
+        def test_claim(model, measured):
+            measured("gain", {value}, tolerance=within(abs=0.1, better="higher"))
+        """
+    project.models("llama-a")
+    for value in (0.5, 0.58, 0.75):
+        project.spec(spec.format(value=value))
+        project.run()
+    first, second, third = project.runs
+    assert kinds(first, second) == {"gain": "within"}
+    assert kinds(second, third) == {"gain": "improved"}
+    assert kinds(third, first) == {"gain": "drifted"}

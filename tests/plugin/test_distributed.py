@@ -125,16 +125,16 @@ def test_a_contract_that_runs_in_another_worker_has_not_crashed(tmp_path):
 
     other = Journal(tmp_path, "gw1")
     other.write("test_start", vars(case("gpt-b", "contract")))
-    recorder = Recorder(SimpleNamespace(run=tmp_path), "gw0", one_worker_a_model=True)
+    recorder = Recorder(SimpleNamespace(run=tmp_path, resumed=None), "gw0", one_worker_a_model=True)
     recorder.start(case("llama-a", "finding"))
     end = {"verdict": "holds", "accepted": False, "reason": "", "seconds": 0.1}
     other.write("test_end", {**vars(case("gpt-b", "contract")), **end})
     recorder.start(case("gpt-b", "finding"))
-    assert recorder.failed_on("gpt-b") == []
+    assert recorder.failed.on("gpt-b") == []
     other.write("test_start", vars(case("qwen-c", "contract")))
     other.close()
     recorder.start(case("qwen-c", "finding"))
-    assert [case.spec_id for case in recorder.failed_on("qwen-c")] == ["contract"]
+    assert [case.spec_id for case in recorder.failed.on("qwen-c")] == ["contract"]
 
 
 def test_a_distribution_that_was_asked_for_is_respected_with_a_word(project):

@@ -1,5 +1,6 @@
 """JUnit: every test with its values, also from workers, and what the run was as a whole."""
 
+import platform
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -62,6 +63,16 @@ def test_values_units_and_papers_are_properties_of_their_test(papers, args):
         assert "\x1b" not in told["interp.word"]
 
 
+def test_the_accepted_value_stands_beside_the_measured_one(papers):
+    environment = {"dtype": "float32"}
+    row = {"kind": "value", "finding": "area.claim", "version": 1, "environment": environment}
+    papers.baseline("llama-a", {**row, "metric": "rate", "labels": {"layer": 3}, "value": 0.25})
+    found = cases_of(junit_of(papers, "-k", "claim"))
+    assert found["test_claim[llama-a]"]["interp.rate[layer=3].baseline"] == "0.25"
+    assert "interp.word.baseline" not in found["test_claim[llama-a]"]
+    assert "interp.rate[layer=3].baseline" not in found["test_claim[gpt-b]"]
+
+
 def test_a_test_has_fifty_properties_at_most_and_says_what_is_left_out(papers):
     told = cases_of(junit_of(papers))["test_many[llama-a]"]
     assert len(told) <= 50
@@ -78,7 +89,7 @@ def test_the_run_is_a_property_of_the_suite(papers, args):
     assert told["interp.run"] == papers.runs[-1].name
     assert told["interp.models"] == "llama-a,gpt-b"
     assert told["interp.gate"] == "false"
-    assert "interp.version.python" not in told or told["interp.version.python"]
+    assert told["interp.version.python"] == platform.python_version()
     assert told["interp.version.pytest"] == pytest.__version__
 
 

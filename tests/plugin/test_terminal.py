@@ -24,14 +24,15 @@ def test_a_model_has_a_table_with_its_contracts_folded(project):
             "interp: 4 specs on llama-a",
             "interp: run reports/runs/*",
             "-- llama-a: loaded in * s, * in memory, 4 specs --",
-            "llama-a (float32, loaded in * s, *B)",
+            "llama-a (float32, loaded in * s, *B, peak *B, * s in all)",
             "                 value  95 % interval    n  verdict",
             "area.claim                                  holds",
             "  top1[[]layer=3[]]  0.980  [[]0.900, 1.000[]]  53",
             "  n                  3",
             "contracts 3 hold",
+            "2 values new to the baselines",
             "run:  reports/runs/*",
-            "next: pytest --profile full",
+            "next: interp accept --dry-run",
             "exit 0: all is well",
         ]
     )
@@ -69,10 +70,10 @@ def test_a_table_fits_its_terminal(project, monkeypatch, columns):
     name = "area.with-a-rather-long-name.and-a-long-claim"
     project.models("llama-a").spec(CLAIM.replace("area.claim", name).replace("top1", "top1" * 9))
     lines = project.run().outlines
-    start = next(place for place, line in enumerate(lines) if line.startswith("llama-a (")) + 1
+    start = next(place for place, line in enumerate(lines) if line.startswith("llama-a ("))
     table = lines[start : lines.index("contracts 3 hold")]
     assert max(map(len, table)) < columns
-    head, claim, first, second = table
+    *_, head, claim, first, second = table
     assert head.endswith("verdict")
     assert claim.endswith("holds")
     assert ("0.98" in first, second.endswith("3")) == (True, True)

@@ -103,7 +103,7 @@ def test_a_calibration_that_fails_is_an_instrument_that_failed(project):
 
 def test_a_failure_that_was_accepted_is_no_failure(project):
     project.models("llama-a", "gpt-b").spec(FINDING)
-    project.baseline("llama-a", {"kind": "value", "metric": "gain"}, {**FAILS, "reason": "as seen"})
+    project.baseline("llama-a", {**FAILS, "reason": "as seen"})
     result = project.run("-v", "--junitxml", "junit.xml")
     assert result.ret == 1  # gpt-b has not been accepted
     assert result.parseoutcomes() == {"accepted": 1, "failed": 1}

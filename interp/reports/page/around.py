@@ -83,11 +83,13 @@ def in_short(path: str) -> str:
 def _ending(told: Told) -> tuple[Mark, str]:
     if told.outcome is not None:
         return mark_of_status(told.outcome.status), told.outcome.meaning
-    by_journal = outcome_of(told.record, Session(0)).meaning
-    return UNKNOWN, (
-        "the run was cut off before it could decide its exit status; "
-        f"what its journal holds by itself: {by_journal}"
-    )
+    record = told.record
+    by_journal = outcome_of(record, Session(0)).meaning
+    if record.running:
+        return UNKNOWN, f"the run is not over; so far {by_journal}"
+    open_ends = record.crashed or record.not_run
+    why = "the run was cut off before it had one" if open_ends else "none was kept"
+    return UNKNOWN, f"{why}; by its journal alone: {by_journal}"
 
 
 def _notes(told: Told) -> Iterator[str]:

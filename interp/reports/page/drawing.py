@@ -6,7 +6,7 @@ from importlib.resources import files
 from typing import Any
 
 from interp.reports.page.escaping import visible
-from interp.reports.page.marks import LEGEND
+from interp.reports.page.marks import LEGEND, OF_VERDICT
 from interp.reports.page.view import Page
 
 POLICY = (
@@ -38,6 +38,7 @@ def html_of(page: Page) -> str:
     return template.render(
         page=page,
         legend=LEGEND,
+        troubled=OF_VERDICT["error"]._replace(word="figure"),
         policy=policy,
         style=Markup(style),  # noqa: S704  a file of this package
         script=Markup(script),  # noqa: S704  likewise

@@ -32,6 +32,12 @@ OF_COMPARISON: Final = {
     "incomparable": Mark("/", "incomparable", "weak"),
     "spec changed": Mark("/", "spec changed", "weak"),
 }
+OF_AGREEMENT: Final = {
+    "replicates": Mark("✓", "replicates", "good"),
+    "same direction": Mark("↗", "same direction", "known"),
+    "differs": Mark("✗", "differs", "bad"),
+    "not comparable": Mark("/", "not comparable", "quiet"),
+}
 LEGEND: Final = (HOLDS, ACCEPTED, *(OF_VERDICT[one] for one in VERDICTS[1:]), CRASHED, NOT_RUN)
 
 

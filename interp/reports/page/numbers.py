@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from interp.reports.noise import is_visible
+from interp.reports.page.elsewhere import Aside
 from interp.reports.page.escaping import Anchors, cut
 from interp.reports.page.told import State
 from interp.reports.page.view import Edits, Fact, Number, Strip
@@ -29,7 +30,7 @@ def on_axis(value: Value) -> bool:
 
 
 def number_of(
-    value: Value, state: State, model: str, axis: Axis | None, anchors: Anchors
+    value: Value, state: State, model: str, axis: Axis | None, anchors: Anchors, aside: Aside
 ) -> Number:
     """A value as a line of a table."""
     noise = value.noise
@@ -45,10 +46,12 @@ def number_of(
         "" if value.unit == "1" else value.unit,
         "" if noise is None else number(noise) if noise else "0",
         tuple(_exact(value)),
-        strip_of(value, axis) if axis and on_axis(value) else None,
+        strip_of(value, axis, aside) if axis and on_axis(value) else None,
         state.end is None,
         tuple(ledger[:MOST_EDITS]),
         max(0, len(ledger) - MOST_EDITS),
+        aside.baseline,
+        aside.published,
     )
 
 
@@ -60,7 +63,7 @@ def short_name(value: Value, state: State) -> str:
     return f"{value.metric}[{named}]" if named else value.metric
 
 
-def strip_of(value: Value, axis: Axis) -> Strip:
+def strip_of(value: Value, axis: Axis, aside: Aside) -> Strip:
     """A value and its interval as places on an axis 100 wide."""
     low, high = value.low, value.high
     return Strip(
@@ -68,6 +71,8 @@ def strip_of(value: Value, axis: Axis) -> Strip:
         None if low is None else place_on(axis, low),
         None if high is None else place_on(axis, high),
         place_on(axis, 0.0),
+        None if aside.accepted is None else place_on(axis, aside.accepted),
+        None if aside.paper is None else place_on(axis, aside.paper),
     )
 
 

@@ -1,4 +1,3 @@
-"use strict";
 // Sorting and filtering. Without it the page says the same, in the order of the run.
 
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -18,7 +17,7 @@ function compare(one, other) {
 
 function sort(table, header) {
   const up = header.getAttribute("aria-sort") !== "ascending";
-  for (const one of all("thead th", table)) one.removeAttribute("aria-sort");
+  for (const one of all(":scope > thead th", table)) one.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", up ? "ascending" : "descending");
   const units = table.classList.contains("grouped") ? [...table.tBodies] : [...table.tBodies[0].rows];
   const parent = units[0]?.parentNode;
@@ -28,7 +27,7 @@ function sort(table, header) {
 }
 
 for (const table of all("table.sortable")) {
-  for (const header of all("thead th:not(.plain)", table)) {
+  for (const header of all(":scope > thead th:not(.plain)", table)) {
     const button = document.createElement("button");
     button.type = "button";
     button.append(...header.childNodes);
@@ -40,7 +39,7 @@ for (const table of all("table.sortable")) {
 const form = document.getElementById("filter");
 const words = document.getElementById("words");
 const state = document.getElementById("state");
-const units = all("[data-filtered]").flatMap((one) => (one.tBodies ? all("tr", one.tBodies[0]) : [one]));
+const units = all("[data-filtered]").flatMap((one) => (one.tBodies ? [...one.tBodies[0].rows] : [one]));
 const texts = new Map(units.map((unit) => [unit, flat(unit.textContent).toLowerCase()]));
 const states = (unit) => all(".mark", unit).map((mark) => flat(mark.lastChild.textContent));
 const articles = all("article[data-filtered]");
@@ -80,3 +79,16 @@ window.addEventListener("beforeprint", () => {
 window.addEventListener("afterprint", () => {
   for (const one of closed) one.open = false;
 });
+
+// A table that is wider than the page is scrolled with the keyboard too.
+function reach() {
+  for (const one of all(".wide")) {
+    const scrolls = one.scrollWidth > one.clientWidth;
+    one.toggleAttribute("tabindex", scrolls);
+    if (scrolls) one.tabIndex = 0;
+  }
+}
+
+window.addEventListener("resize", reach);
+document.addEventListener("toggle", reach, true);
+reach();

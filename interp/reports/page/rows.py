@@ -9,10 +9,12 @@ from interp.reports.page.marks import CRASHED, NOT_RUN, RUNNING, mark_of
 from interp.reports.page.told import Board, Column, Href, Key, State, Told
 from interp.reports.page.view import Cell, Link, Mark, Row, Step
 from interp.reports.record import Case, failed_contracts
+from interp.reports.summary import OF_MANY
 from interp.reports.text import interval, number, seconds
 from interp.reports.values import Value
 
 TONES: Final = ("quiet", "good", "known", "weak", "bad", "broken")  # the last one is told
+MOST_FIRST: Final = 200
 MOST_REASON: Final = 600
 MOST_DETAIL: Final = 4000
 INSTRUMENTS: Final = ("contract", "calibration")
@@ -101,7 +103,7 @@ def named(key: Key) -> str:
 def in_words(value: Value) -> str:
     """A value as a cell shows it: `rescued 0.42 [0.31, 0.54]`."""
     parts = (value.metric, number(value.value), interval(value.low, value.high))
-    return " ".join(part for part in parts if part)
+    return cut(" ".join(part for part in parts if part), MOST_FIRST)
 
 
 def _named_case(case: Case) -> str:
@@ -125,8 +127,12 @@ def _tally(cells: Sequence[Cell | None]) -> Cell | None:
         return None
     marks = [cell.mark for cell in there]
     worst = max(marks, key=lambda mark: TONES.index(mark.tone))
-    said = ", ".join(f"{marks.count(mark)} {mark.word}" for mark in _in_order(marks))
+    said = ", ".join(_counted(marks.count(mark), mark.word) for mark in _in_order(marks))
     return Cell(there[0].model, worst, said)
+
+
+def _counted(many: int, word: str) -> str:
+    return f"{many} {word if many == 1 else OF_MANY.get(word, word)}"
 
 
 def _in_order(marks: Sequence[Mark]) -> list[Mark]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
+from interp.reports.compare import Comparison
 from interp.reports.exit_status import Outcome
-from interp.reports.record import Case, End, RunRecord
+from interp.reports.record import Case, Drawn, End, RunRecord
 from interp.reports.summary import models_of
 from interp.reports.values import Value
 
@@ -18,7 +19,7 @@ class Told:
 
     record: RunRecord
     outcome: Outcome | None = None
-    comparison: Any = None
+    comparison: Comparison | None = None
 
 
 class Column(NamedTuple):
@@ -46,6 +47,7 @@ class State:
     end: End | None = None
     stage: Literal["planned", "running", "crashed"] = "planned"  # of what has no end
     values: list[Value] = field(default_factory=list)
+    charts: list[Drawn] = field(default_factory=list)
 
 
 Board = Mapping[Key, Mapping[Column, State]]
@@ -92,6 +94,9 @@ def _states(record: RunRecord) -> list[State]:
     for value in record.values:
         if value.nodeid in states:
             states[value.nodeid].values.append(value)
+    for drawn in record.charts:
+        if drawn.nodeid in states:
+            states[drawn.nodeid].charts.append(drawn)
     return [states[nodeid] for nodeid in dict.fromkeys(case.nodeid for case in planned)]
 
 

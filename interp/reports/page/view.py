@@ -98,10 +98,9 @@ class Beside:
     """A value from elsewhere, and how ours stands to it."""
 
     said: str
-    word: str = ""
-    tone: str = "quiet"
+    mark: Mark
     why: str = ""
-    source: Link = NOWHERE
+    source: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ class Number:
     def summary(self) -> str:
         """What is behind the click."""
         if not self.edits:
-            return "no edits"
+            return f"{self.edits_left_out} edits" if self.edits_left_out else "no edits"
         fired = sum(edit.fired for edit in self.edits)
         more = f" and {self.edits_left_out} more" if self.edits_left_out else ""
         kinds = "1 kind of edit" if len(self.edits) == 1 else f"{len(self.edits)} kinds of edits"
@@ -150,10 +149,11 @@ class Figure:
 
     anchor: str
     title: str
-    uri: str
-    alt: str
-    table: Table
+    uri: str = ""
+    alt: str = ""
+    table: Table | None = None
     files: str = ""
+    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,7 @@ class Section:
     numbers: tuple[Number, ...]
     figures: tuple[Figure, ...]
     axis: str = ""
+    as_for: Link = NOWHERE  # the section that has said the source and the differences
 
     @property
     def several(self) -> bool:
