@@ -1,10 +1,11 @@
 """A loaded model: who it is, how deep it is, and the backend that runs it."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from interp.backends.protocol import Backend
 from interp.backends.published import holds_thoughts
@@ -125,9 +126,12 @@ def load(
     """
     try:
         spec = source if isinstance(source, ModelSpec) else _named(source)
-        wanted = replace(spec, dtype=dtype or spec.dtype, backend=backend or spec.backend)
         folder = _folder(spec)
-        loaded = _loaded(wanted, folder, device)
+        loaded = _loader(spec, folder, backend or spec.backend)(
+            dtype=dtype or spec.dtype,
+            device=device,
+            attn_implementation=spec.attn_implementation,
+        )
         _refuse_other_weights(spec, loaded)
         return Model(_as_found(spec, folder), verified(loaded))
     except InterpError as error:
@@ -173,35 +177,25 @@ def _named(source: str) -> ModelSpec:
     return resolve(registry, [source])[0]
 
 
-def _loaded(spec: ModelSpec, folder: Path, device: str | None) -> Backend:
-    """The engine's own reading of a folder: a language model, or one that thinks."""
-    thinks = bool(spec.base) or holds_thoughts(folder)
-    engine = _engine(spec.backend, THINKERS if thinks else BACKENDS)
+def _loader(spec: ModelSpec, folder: Path, backend: str) -> Callable[..., Backend]:
+    """What reads this folder: a language model's engine, or that of one that thinks."""
+    if not (spec.base or holds_thoughts(folder)):
+        return partial(_engine(backend, BACKENDS).load, folder)
+    engine = _engine(backend, THINKERS)
     if not spec.base:
-        return engine.load(
-            folder,
-            dtype=spec.dtype,
-            device=device,
-            attn_implementation=spec.attn_implementation,
-        )
+        return partial(engine.load, folder)
     base = ModelSpec(spec.base, spec.base, is_local=False, listed=False)
-    thinker: type[Thinks] = engine
-    return thinker.load_on(
-        _folder(base),
-        folder,
-        dtype=spec.dtype,
-        device=device,
-        attn_implementation=spec.attn_implementation,
-    )
+    return partial(engine.load_on, _folder(base), folder)
 
 
-def _engine(name: str, engines: Mapping[str, tuple[str, str]]) -> Any:
+def _engine(name: str, engines: Mapping[str, tuple[str, str]]) -> type[Thinks]:
     if name not in BACKENDS:
         raise RequestError("no such backend", received=repr(name), hint=closest(name, BACKENDS))
     if name not in engines:
         raise RequestError("this backend has no continuous thoughts", received=repr(name))
     module, cls = engines[name]
-    return getattr(importlib.import_module(module), cls)
+    engine: type[Thinks] = getattr(importlib.import_module(module), cls)
+    return engine
 
 
 def _refuse_other_weights(spec: ModelSpec, backend: Backend) -> None:

@@ -4,10 +4,9 @@ A model is one entry of `fixtures/models.toml`. Nothing here loads a weight, imp
 reaches the network.
 """
 
-import json
 import re
 import tomllib
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from itertools import chain, count

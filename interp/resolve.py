@@ -70,9 +70,7 @@ def _thought_write(edit: Edit, rows: np.ndarray, length: int, n_thoughts: int) -
     none = np.zeros((len(rows), length), dtype=bool)
     fires = rows[:, None] & np.isin(np.arange(n_thoughts), list(steps))
     alpha = np.broadcast_to(np.asarray(edit.alpha, np.float32), (len(rows),))
-    return Write(
-        edit.site, OPS[edit.verb], edit.vector, alpha, none, none[:, 0], edit.heads, fires
-    )
+    return Write(edit.site, OPS[edit.verb], edit.vector, alpha, none, none[:, 0], edit.heads, fires)
 
 
 def feature(model: Model, site: Site) -> tuple[int, ...]:

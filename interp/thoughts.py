@@ -14,7 +14,6 @@ Differs: rows of one length go together and nothing is padded, so that an answer
 Pinned:  specs/contracts/test_thoughts.py
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -23,24 +22,21 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from interp.backends.protocol import ThoughtInfo
-from interp.backends.thinking import FED, Thinks, ThinkRequest, is_dead
+from interp.backends.thinking import FED, ThinkRequest, Thinks, is_dead
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
 from interp.ledger import Entry, entry, report
 from interp.models import Model
+from interp.outcomes import number_in
 from interp.positions import Position, thought
-from interp.positions import thoughts as all_thoughts
 from interp.prompts import PromptSet, as_prompt_set
 from interp.resolve import write
-from interp.sites import Site
+from interp.sites import Site, resid_post
 
-__all__ = ["FRAME", "Thinking", "all_thoughts", "fed", "number_in", "think", "thought"]
 N_THOUGHTS = 6
-MOST_NEW = 16
+MOST_NEW = 16  # tokens of an answer, its end token included
 BEGIN = "begin"
-FRAME = "The answer is :"
-NUMBER = re.compile(r"-?\d+\.?\d*")
 
 
 def fed() -> Site:
@@ -115,7 +111,6 @@ def think(
     n_thoughts: int = N_THOUGHTS,
     capture: Sequence[Site] = (),
     said: str = "",
-    max_new_tokens: int = MOST_NEW,
     dead_sites: bool = False,
 ) -> Thinking:
     """Think and answer, with `edits` in force in the phases they name.
@@ -127,7 +122,6 @@ def think(
         n_thoughts: how many thoughts are fed; with 0 the answer follows the question.
         capture: the sites to keep, where the thoughts begin and at each of them.
         said: put in the model's mouth after the thoughts; the answer goes on from there.
-        max_new_tokens: decode at most so many tokens; 0 for the next logits alone.
         dead_sites: let edits through that nothing reads, to show that they do nothing.
 
     Raises:
@@ -137,13 +131,13 @@ def think(
     """
     try:
         about = _about(model)
-        if n_thoughts < 0 or max_new_tokens < 0:
-            raise RequestError("a number of thoughts or tokens is 0 or more")
+        if n_thoughts < 0:
+            raise RequestError("a number of thoughts is 0 or more", received=n_thoughts)
         encoded = _begun(model.encode(as_prompt_set(prompts)), about.begin)
         if not dead_sites:
             _refuse_dead(model, edits, n_thoughts)
         writes = [write(model, encoded, edit, n_thoughts=n_thoughts) for edit in edits]
-        request = ThinkRequest(n_thoughts, tuple(capture), _spelled(model, said), max_new_tokens)
+        request = ThinkRequest(n_thoughts, tuple(capture), _spelled(model, said), MOST_NEW)
         done = _engine(model).think([row[:-1] for row in encoded.ids], writes, request)
         parts = zip(edits, writes, done.fired, strict=True)
         ledger = tuple(entry(encoded, edit, one, n, done.passes) for edit, one, n in parts)
@@ -157,10 +151,21 @@ def think(
         raise error.during(f"think({asked})", where=model.id) from None
 
 
-def number_in(text: str) -> float | None:
-    """The last number in a text, commas aside; None if there is none."""
-    found = NUMBER.findall(text.replace(",", ""))
-    return float(found[-1]) if found else None
+def read_thoughts(model: Model, thinking: Thinking) -> Float[np.ndarray, "batch step d_vocab"]:
+    """The logit lens where the thoughts begin and at each: what the head makes of the state there.
+
+    Args:
+        model: the model that thought.
+        thinking: must have captured the stream after the last block.
+    """
+    states = thinking.captured[resid_post(model.layer("last"))]
+    flat = states.reshape(-1, states.shape[-1])
+    return model.backend.unembed(flat).reshape(*states.shape[:2], -1)
+
+
+def spellings(model: Model, number: str) -> tuple[int, ...]:
+    """The tokens a number can begin with, after a space or without one."""
+    return tuple({_spelled(model, text)[0] for text in (number, f" {number}")})
 
 
 def _about(model: Model) -> ThoughtInfo:

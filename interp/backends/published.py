@@ -22,7 +22,7 @@ WRAPPER: Final = "base_model.model."
 BASE_LAYER, LORA_A, LORA_B = ".base_layer.", ".lora_A.default.weight", ".lora_B.default.weight"
 # The published configuration of the adapters; the file holds their rank and not this.
 LORA_ALPHA: Final = 32.0
-PROJECTION_KEYS: Final = tuple(f"{i}.{part}" for i in ("1", "3", "ln") for part in ("weight", "bias"))  # fmt: skip
+PROJECTION_KEYS: Final = ("1.weight", "1.bias", "3.weight", "3.bias", "ln.weight", "ln.bias")
 # In config.json of a checkpoint that feeds states back as they are.
 DECLARED: Final = "thought_projection"
 

@@ -80,7 +80,10 @@ def merged(
     weights = {}
     for name, (a, b) in found.adapted.items():
         weight = state[found.plain[name]].T if name in transposed else state[found.plain[name]]
-        if (len(state[b]), state[a].shape[-1], len(state[a])) != (*weight.shape, state[b].shape[-1]):
+        if (len(state[b]), state[a].shape[-1], len(state[a])) != (
+            *weight.shape,
+            state[b].shape[-1],
+        ):
             raise DataError("an adapter does not fit its matrix", received=a, where=str(file))
         whole = weight + state[b] @ state[a] * (published.LORA_ALPHA / len(state[a]))
         weights[name] = (whole.T if name in transposed else whole).contiguous()

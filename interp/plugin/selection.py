@@ -18,7 +18,6 @@ from interp.registry import (
     words,
 )
 
-
 THOUGHTS: Final = "thoughts"
 # What specs of the library itself ask for: a registry without such a model is no mistake.
 KINDS: Final = frozenset({f"tag:{THOUGHTS}"})

@@ -9,14 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM
 
-from interp.backends.torch_thinker_twins import RANK, published_state, write_thinker_twin
+from interp.backends.torch_thinker_twins import RANK, write_thinker_twin
 from interp.backends.torch_twins import write_twin
 from interp.errors import DataError, NonFiniteError
 from interp.models import load
-from interp.prompts import as_prompt_set
 from interp.registry import ModelSpec, availability
 from interp.thoughts import think
 
@@ -68,7 +66,7 @@ def beside(base, state):
         return model(input_ids=torch.tensor([ROW])).logits[0].numpy()
 
 
-def test_merged_adapters_do_what_they_do_beside_their_matrices(place, family, checkpoint):
+def test_merged_adapters_do_what_they_do_beside_their_matrices(place, checkpoint):
     state = torch.load(place / "twin" / "pytorch_model.bin", weights_only=True)
     merged = load(checkpoint).backend.forward([ROW], logits="all").logits[0]
     without = {key: one * (".lora_B" not in key) for key, one in state.items()}
@@ -79,10 +77,14 @@ def test_merged_adapters_do_what_they_do_beside_their_matrices(place, family, ch
 def test_the_added_rows_come_from_the_file(place, checkpoint):
     about = load(checkpoint).backend.info
     assert (about.thoughts.begin, about.thoughts.end) == (about.d_vocab - 2, about.d_vocab - 1)
-    before = think(load(checkpoint), ["hot -> cold"], max_new_tokens=0).next_logits
-    key = next(key for key in published_state_keys(place) if key.endswith(("wte.weight", "tokens.weight")))
-    rewritten(place, lambda state: [state[k][about.thoughts.begin].neg_() for k in (key, head(state))])
-    after = think(load(checkpoint), ["hot -> cold"], max_new_tokens=0).next_logits
+    before = think(load(checkpoint), ["hot -> cold"]).next_logits
+    key = next(
+        key for key in published_state_keys(place) if key.endswith(("wte.weight", "tokens.weight"))
+    )
+    rewritten(
+        place, lambda state: [state[k][about.thoughts.begin].neg_() for k in (key, head(state))]
+    )
+    after = think(load(checkpoint), ["hot -> cold"]).next_logits
     assert np.abs(before - after).max() > 1e-3
 
 
@@ -107,7 +109,7 @@ def test_safetensors_without_the_tied_head_are_the_same_model(place, family):
     write_thinker_twin(family, place / "base", place / "twin")
     write_thinker_twin(family, place / "base", place / "safe", safe=True)
     models = [load(ModelSpec(name, name, is_local=True, base="base")) for name in ("twin", "safe")]
-    first, second = (think(one, ["hot -> cold"], max_new_tokens=4) for one in models)
+    first, second = (think(one, ["hot -> cold"]) for one in models)
     assert np.array_equal(first.next_logits, second.next_logits)
     assert first.new_ids == second.new_ids
 
@@ -135,7 +137,9 @@ REFUSED = {
         "two halves",
     ),
     "no norm": (
-        lambda state: state.pop(next(key for key in state if key.endswith(("ln_f.bias", "model.norm.weight")))),
+        lambda state: state.pop(
+            next(key for key in state if key.endswith(("ln_f.bias", "model.norm.weight")))
+        ),
         "not made on this base",
     ),
     "another head": (lambda state: state[head(state)].mul_(2), "tied"),
@@ -171,7 +175,9 @@ def test_a_pickle_that_would_run_code_is_never_run(place, checkpoint, tmp_path):
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))
 
-    (place / "twin" / "pytorch_model.bin").write_bytes(pickle.dumps({"codi.x": Hostile()}, protocol=2))
+    (place / "twin" / "pytorch_model.bin").write_bytes(
+        pickle.dumps({"codi.x": Hostile()}, protocol=2)
+    )
     with pytest.raises(DataError, match="more than weights"):
         load(checkpoint)
     assert not (tmp_path / "ran").exists()
