@@ -25,7 +25,7 @@ class Position:
         if self.kind == "after":
             return f'after("{self.name}")'
         if self.kind == "thought":
-            return f"thought({self.name})" if self.name else "thoughts()"
+            return f"thought({self.name})" if self.name else "all_thoughts()"
         return f'"{self.name}"' if self.part == "last" else f'span("{self.name}", "{self.part}")'
 
     @property
@@ -55,7 +55,7 @@ def thought(step: int) -> Position:
     return Position("thought", str(step))
 
 
-def thoughts() -> Position:
+def all_thoughts() -> Position:
     """The positions of all thoughts, and of no token."""
     return Position("thought")
 

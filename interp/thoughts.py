@@ -118,7 +118,7 @@ def think(
     Args:
         model: a loaded model with continuous thoughts.
         prompts: a prompt set or a list of texts: the questions.
-        edits: what to change; at `thought(i)`, at `thoughts()`, or at tokens.
+        edits: what to change; at `thought(i)`, at `all_thoughts()`, or at tokens.
         n_thoughts: how many thoughts are fed; with 0 the answer follows the question.
         capture: the sites to keep, where the thoughts begin and at each of them.
         said: put in the model's mouth after the thoughts; the answer goes on from there.

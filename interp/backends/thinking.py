@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from interp.backends.available import refuse_unavailable
 from interp.backends.protocol import Backend, Fired, ModelInfo, Write
+from interp.backends.taps import merged
 from interp.errors import RequestError
 from interp.sites import Site
 
@@ -78,6 +79,23 @@ class Thinks(Backend, Protocol):
     ) -> tuple[Float[np.ndarray, "step d_model"], Float[np.ndarray, " d_vocab"]]:
         """Final states and logits of one row with nothing cached, hooked or batched."""
         ...
+
+
+def joined(parts: Sequence[Thought], groups: Sequence[Sequence[int]]) -> Thought:
+    """The thoughts of parts of a batch as one; `groups` are the numbers of each part's rows."""
+    places = np.argsort([row for rows in groups for row in rows]).tolist()
+    new_ids = [ids for part in parts for ids in part.new_ids]
+    passes = [count for part in parts for count in part.passes]
+    return Thought(
+        tuple(new_ids[place] for place in places),
+        tuple(passes[place] for place in places),
+        np.concatenate([part.logits for part in parts])[places],
+        {
+            site: np.concatenate([part.captured[site] for part in parts])[places]
+            for site in parts[0].captured
+        },
+        tuple(map(merged, zip(*(part.fired for part in parts), strict=True))),
+    )
 
 
 def is_dead(info: ModelInfo, site: Site, *, last: bool) -> bool:

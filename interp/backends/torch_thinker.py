@@ -17,8 +17,8 @@ from torch import Tensor
 
 from interp.backends.batching import by_length, for_rows, until
 from interp.backends.protocol import Fired, Write
-from interp.backends.taps import Taps, finite, merged
-from interp.backends.thinking import FED, ThinkRequest, Thought, refuse_no_thought
+from interp.backends.taps import Taps, finite
+from interp.backends.thinking import FED, ThinkRequest, Thought, joined, refuse_no_thought
 from interp.backends.tokenizer import Tokenizer
 from interp.backends.torch import TorchBackend
 from interp.backends.torch_codi import Student, load_student
@@ -77,19 +77,7 @@ class TorchThinker(TorchBackend):
         for site in (*(write.site for write in writes), *request.capture):
             refuse_no_thought(self.info, site)
         groups = by_length(ids)
-        parts = [self._think_even(ids, rows, writes, request) for rows in groups]
-        order = np.argsort([row for rows in groups for row in rows])
-        fired = zip(*(part.fired for part in parts), strict=True)
-        return Thought(
-            tuple(_in_order([part.new_ids for part in parts], order)),
-            tuple(_in_order([part.passes for part in parts], order)),
-            np.concatenate([part.logits for part in parts])[order],
-            {
-                site: np.concatenate([part.captured[site] for part in parts])[order]
-                for site in dict.fromkeys(request.capture)
-            },
-            tuple(map(merged, fired)),
-        )
+        return joined([self._think_even(ids, rows, writes, request) for rows in groups], groups)
 
     def rethink(
         self, ids: Sequence[int], request: ThinkRequest
@@ -238,8 +226,3 @@ def _at_thought(write: Write, step: int) -> Bool[np.ndarray, "batch 1"]:
     if write.thoughts is None:
         return np.repeat(NEVER, len(write.alpha), axis=0)
     return np.asarray(write.thoughts[:, step : step + 1])
-
-
-def _in_order(parts: Sequence[Sequence[Any]], order: np.ndarray) -> Iterator[Any]:
-    flat = [one for part in parts for one in part]
-    return (flat[int(place)] for place in order)

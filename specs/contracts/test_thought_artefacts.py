@@ -11,9 +11,8 @@ Source: contract of `interp.thoughts.think`; "LLaMA vs GPT-2 Activation Patching
 import numpy as np
 import pytest
 
-from interp import final_norm, patch, random_direction, resid_post, steer
+from interp import final_norm, patch, random_direction, resid_post, steer, think, thought
 from interp.errors import RequestError
-from interp.thoughts import think, thought
 
 pytestmark = [pytest.mark.contract("think", "steer", "patch"), pytest.mark.on("tag:thoughts")]
 N = 6

@@ -10,8 +10,18 @@ Source: contract of `interp.thoughts.think`; "LLaMA vs GPT-2 Activation Patching
 import numpy as np
 import pytest
 
-from interp import final_norm, patch, random_direction, resid_post, resid_pre, steer
-from interp.thoughts import all_thoughts, fed, think, thought
+from interp import (
+    all_thoughts,
+    fed,
+    final_norm,
+    patch,
+    random_direction,
+    resid_post,
+    resid_pre,
+    steer,
+    think,
+    thought,
+)
 
 pytestmark = [pytest.mark.contract("think", "steer", "patch"), pytest.mark.on("tag:thoughts")]
 N = 6

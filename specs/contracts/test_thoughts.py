@@ -10,10 +10,9 @@ batches give another accuracy at every batch size.
 import numpy as np
 import pytest
 
-from interp import relative_error, rounding, run
+from interp import fed, relative_error, rounding, run, think, thought
 from interp.backends.thinking import ThinkRequest
 from interp.sites import final_norm
-from interp.thoughts import fed, think, thought
 
 pytestmark = [pytest.mark.contract("think"), pytest.mark.on("tag:thoughts")]
 N = 6

@@ -13,9 +13,9 @@ Differs: two metrics, any thought and a chosen one, for the paper does not say w
 import numpy as np
 import pytest
 
-from interp import resid_post
+from interp import resid_post, think
 from interp.stats import halves, holm, mcnemar, proportion
-from interp.thoughts import read_thoughts, spellings, think
+from interp.thoughts import read_thoughts, spellings
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 TOP = 5

@@ -13,9 +13,9 @@ Differs: every arm goes through one decoder and the same questions; exact McNema
 import numpy as np
 import pytest
 
-from interp import patch
+from interp import fed, patch, think, thought
 from interp.stats import holm, mcnemar, proportion
-from interp.thoughts import N_THOUGHTS, fed, think, thought
+from interp.thoughts import N_THOUGHTS
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "CODI, arXiv:2502.21074v3, and LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"

@@ -11,10 +11,10 @@ Differs: six thoughts after the beginning, captured and written at one site, no 
 
 import pytest
 
-from interp import patch, resid_post
+from interp import fed, patch, resid_post, think, thought
 from interp.outcomes import OUTCOMES, outcomes
 from interp.stats import holm, mcnemar, proportion
-from interp.thoughts import N_THOUGHTS, fed, think, thought
+from interp.thoughts import N_THOUGHTS
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"

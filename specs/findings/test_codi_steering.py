@@ -13,11 +13,11 @@ Differs: found and added at one site, at live thoughts; labels from the same dec
 import numpy as np
 import pytest
 
-from interp import resid_post, steer
+from interp import fed, resid_post, steer, think, thought
 from interp.directions import Contrast
 from interp.stats import halves as split
 from interp.stats import mcnemar, proportion, rank_in_null
-from interp.thoughts import N_THOUGHTS, fed, think, thought
+from interp.thoughts import N_THOUGHTS
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "GPT-2 Activation Steering Experiment, 2025-10-21"
