@@ -91,8 +91,9 @@ def entry(encoded: Encoded, edit: Edit, done: Write, fired: Fired, passes: Seque
     )
     alpha = tuple(float(a) for a in done.alpha)
     same = len(set(alpha)) == 1
+    phase = edit.phase if done.thoughts is None else "thoughts"
     return Entry(
-        str(edit), edit.verb, str(edit.site), edit.phase, rows, places, lengths, fired.count,
+        str(edit), edit.verb, str(edit.site), phase, rows, places, lengths, fired.count,
         alpha[0] if same else alpha, fired.delta_norm, fired.site_norm,
     )  # fmt: skip
 

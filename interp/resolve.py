@@ -36,7 +36,6 @@ def write(model: Model, encoded: Encoded, edit: Edit, *, n_thoughts: int = 0) ->
     rows = _rows(edit, len(encoded.ids))
     _refuse_shape(model, encoded, edit)
     if edit.at.kind == "thought":
-        _refuse_per_token(model, edit)
         return _thought_write(edit, rows, max(encoded.lengths), n_thoughts)
     mask = encoded.mask(edit.at) & rows[:, None] & (edit.phase != "generated")
     generated = rows & (edit.at.reaches_generated and edit.phase != "prompt")
@@ -47,26 +46,18 @@ def write(model: Model, encoded: Encoded, edit: Edit, *, n_thoughts: int = 0) ->
     return Write(edit.site, OPS[edit.verb], value, alpha, mask, generated, edit.heads)
 
 
-def _refuse_per_token(model: Model, edit: Edit) -> None:
-    if edit.vector.ndim > len(feature(model, edit.site)) + 1 or not np.isfinite(edit.vector).all():
-        raise RequestError(
-            "an edit at thoughts has one finite vector, or one a row",
-            received=edit.vector.shape,
-            where=str(edit),
-            hint="thinking[site, thought(i)]",
-        )
-
-
 def _thought_write(edit: Edit, rows: np.ndarray, length: int, n_thoughts: int) -> Write:
     """An edit at thoughts alone: no token of the prompt or of the answer is under its mask."""
     steps = range(n_thoughts) if not edit.at.name else [int(edit.at.name)]
-    if not steps or max(steps) >= n_thoughts or edit.phase == "generated" or edit.unit != "raw":
+    if not steps or max(steps) >= n_thoughts or edit.unit != "raw":
         raise RequestError(
             "an edit at thoughts is in raw units, at thoughts that there are",
             expected=f"thought(0) to thought({n_thoughts - 1})" if n_thoughts else "no thoughts",
             received=str(edit),
             hint="think(model, prompts, edit, n_thoughts=...)",
         )
+    if not np.isfinite(edit.vector).all():
+        raise NonFiniteError("a patched value is NaN or infinite", where=str(edit))
     none = np.zeros((len(rows), length), dtype=bool)
     fires = rows[:, None] & np.isin(np.arange(n_thoughts), list(steps))
     alpha = np.broadcast_to(np.asarray(edit.alpha, np.float32), (len(rows),))

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from interp.errors import DataError, closest
 from interp.outcomes import number_in
-from interp.prompts import Prompt, PromptSet
+from interp.prompts import Label, Prompt, PromptSet
 
 ANNOTATION: Final = re.compile(r"<<([^<>=]*)=([^<>]*)>>")
 FINAL: Final = "####"
@@ -96,7 +96,9 @@ def _read(row: Mapping[str, Any], columns: Columns, where: str) -> Prompt:
         raise DataError("a question has a number as its answer", received=told[-40:], where=where)
     text = question.replace("  ", " ")
     results = [result.strip() for _, result in ANNOTATION.findall(told)]
-    labels = {"steps": len(results), "results": " ".join(results[:-1])} if results else {}
+    labels: dict[str, Label] = {}
+    if results:
+        labels = {"steps": len(results), "results": " ".join(results[:-1])}
     group = hashlib.sha256(text.encode()).hexdigest()[:12]
     return Prompt(text=text, answers=(_plain(number),), group=group, labels=labels)
 

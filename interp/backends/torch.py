@@ -120,12 +120,15 @@ class TorchBackend:
         )
 
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
-        """The model's own forward with every layer skipped: norm, head, softcap and scaling."""
+        """The model's own forward with every layer skipped: norm, head, softcap and scaling.
+
+        Each vector is a row of its own, for a model with learned positions has only so many.
+        """
         self._refuse_unfit()
-        value = self._arrays.constant(hidden)[None].to(self._model.dtype)
+        value = self._arrays.constant(hidden)[:, None].to(self._model.dtype)
         ids = torch.zeros(value.shape[:2], dtype=torch.long, device=self._model.device)
         with self._hooked.head_only(value):
-            return self._arrays.numpy(self._model(input_ids=ids, use_cache=False).logits[0])
+            return self._arrays.numpy(self._model(input_ids=ids, use_cache=False).logits[:, 0])
 
     @property
     def reference(self) -> TorchReference:

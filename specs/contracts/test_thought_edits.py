@@ -1,27 +1,18 @@
 """An edit at a thought fires there, on every row, and in no other phase.
 
 A counter that is not reset after the last thought overwrites the answer's tokens, and one that
-begins too early the question's; both have been read as findings.
+begins too early the question's.
 
 Source: contract of `interp.thoughts.think`; "LLaMA vs GPT-2 Activation Patching Comparison",
-2025-10-20, whose hook stayed on after the thoughts.
+2025-10-20.
 """
 
 import numpy as np
 import pytest
 
-from interp import (
-    all_thoughts,
-    fed,
-    final_norm,
-    patch,
-    random_direction,
-    resid_post,
-    resid_pre,
-    steer,
-    think,
-    thought,
-)
+import interp
+from interp import fed, patch, resid_post, resid_pre, steer, think, thought
+from interp.sites import final_norm
 
 pytestmark = [pytest.mark.contract("think", "steer", "patch"), pytest.mark.on("tag:thoughts")]
 N = 6
@@ -43,7 +34,7 @@ def sites(model):
 
 def push(model, site, at, *, alpha):
     """A large push along a random direction."""
-    return steer(site, 30 * random_direction(model, site, seed=3).vector, alpha=alpha, at=at)
+    return steer(site, 30 * interp.random_direction(model, site, seed=3).vector, alpha=alpha, at=at)
 
 
 @pytest.mark.parametrize("step", range(N))
@@ -81,7 +72,7 @@ def test_the_phases_fire_apart(model, questions):
     edits = {
         kind: push(model, site, "all", alpha=0.0).during(kind) for kind in ("prompt", "generated")
     }
-    edits["thoughts"] = push(model, site, all_thoughts(), alpha=0.0)
+    edits["thoughts"] = push(model, site, interp.all_thoughts(), alpha=0.0)
     runs = {kind: think(model, questions, one) for kind, one in edits.items()}
     fired = {kind: one.ledger[0].fired for kind, one in runs.items()}
     rows, passes = len(questions), map(len, runs["prompt"].new_ids)

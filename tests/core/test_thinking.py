@@ -1,4 +1,4 @@
-"""Thinking on tiny models: what is asked and cannot be is refused; other ways round are the same."""
+"""Thinking on tiny models: what cannot be is refused; rows another way round think the same."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from interp.backends.thinking import FED
 from interp.backends.torch_thinker_twins import write_thinker_twin
 from interp.backends.varied_thinking import VariedThinker
 from interp.edits import patch, steer
-from interp.errors import RequestError
+from interp.errors import NonFiniteError, RequestError
 from interp.models import load
 from interp.registry import ModelSpec
 from interp.runs import run
@@ -62,11 +62,7 @@ REFUSED = {
     "no such layer": (lambda: steer(resid_post(9), np.ones(32), at=thought(0)), "layer"),
     "a value for each token": (
         lambda: patch(fed(), np.ones((4, 9, 32)), at=thought(0)),
-        "one a row",
-    ),
-    "a value that is no number": (
-        lambda: patch(fed(), np.full((4, 32), np.nan), at=thought(0)),
-        "finite",
+        "fit exactly",
     ),
     "a wrong width": (lambda: steer(fed(), np.ones(31), at=thought(0)), "fit exactly"),
     "a dose in norms": (
@@ -82,6 +78,16 @@ def test_an_edit_that_cannot_be_applied_as_written_is_refused(thinker, wrong):
     edit, message = REFUSED[wrong]
     with pytest.raises(RequestError, match=message):
         think(thinker, QUESTIONS, edit())
+
+
+def test_a_value_that_is_no_number_is_refused(thinker):
+    with pytest.raises(NonFiniteError, match="NaN"):
+        think(thinker, QUESTIONS, patch(fed(), np.full((4, 32), np.nan), at=thought(0)))
+
+
+def test_an_edit_at_thoughts_is_in_no_other_phase():
+    with pytest.raises(RequestError, match="no other phase"):
+        steer(fed(), np.ones(32), at=all_thoughts()).during("generated")
 
 
 def test_a_pass_over_tokens_has_no_thoughts(thinker):
