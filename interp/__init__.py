@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from interp.sites import resid_post as resid_post
     from interp.sites import resid_pre as resid_pre
     from interp.sites import z as z
+    from interp.steering import dose_response as dose_response
     from interp.sweeps import sweep as sweep
     from interp.thoughts import fed as fed
     from interp.thoughts import think as think
@@ -57,6 +58,7 @@ _HOME = {
     "attn_out": "sites",
     "back_patch": "patching",
     "contrast": "directions",
+    "dose_response": "steering",
     "embed": "sites",
     "equivalent": "reports.tolerance",
     "exact": "reports.tolerance",

@@ -1,10 +1,13 @@
 """Directions in the residual stream, and the directions they must be compared with."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float
 
+from interp.charts import Curves, Line, Plot, floats
 from interp.errors import NonFiniteError, RequestError
 from interp.models import Model
 from interp.positions import Position
@@ -123,6 +126,37 @@ class Contrast:
             for i in (0, 1)
         ]
         return parts[0].direction.cosine(parts[1].direction)
+
+
+def by_layer(contrasts: Sequence[Contrast], *, n: int = 100, seed: int = 0) -> Curves:
+    """How long the directions of a contrast are, layer by layer, and how well they agree.
+
+    The band holds the norms that `n` shuffles of the labels give by chance, from the 5th to the
+    95th percentile. Halves that do not agree mean too few prompts; a cosine with the next layer
+    near 1 means one direction that is carried along.
+    """
+    each = [one.direction for one in contrasts]
+    chance = np.stack([one.shuffled_norms(n, seed=seed) for one in contrasts], axis=1)
+    low, middle, high = map(floats, np.quantile(chance, (0.05, 0.5, 0.95), axis=0))
+    x = floats(range(len(each)))
+    after = [one.cosine(other) for one, other in pairwise(each)]
+    halves = [one.agreement(seed=seed) for one in contrasts]
+    norms = (
+        Line("shuffled labels", x, middle, low, high, "control"),
+        Line("mean difference", x, floats(one.norm for one in each)),
+    )
+    cosines = [Line("between two halves", x, floats(halves))]
+    if after:
+        cosines.append(Line("with the next layer", x[:-1], floats(after)))
+    one_kind = len({one.site.name for one in contrasts}) == 1
+    sizes = f"n = {len(contrasts[0].positive)} and {len(contrasts[0].negative)} prompts"
+    return Curves(
+        "A contrast by layer: norm and cosines of its direction",
+        f"{sizes}. Band: 5 to 95 % of {n} shuffles.",
+        f"layer of {each[0].site.name}" if one_kind else "site",
+        (Plot("norm", norms), Plot("cosine", tuple(cosines))),
+        tuple(str(one.site.layer if one_kind else one.site) for one in each),
+    )
 
 
 def random_direction(model: Model, site: Site, *, seed: int) -> Direction:

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from interp.charts import Curves, HeatMap, Line, Panel, Plot, floats
 from interp.encoded import Encoded
 from interp.errors import RequestError
 from interp.ledger import report
-from interp.metrics import probability, rank
+from interp.metrics import Choices, probability, rank
 from interp.models import Model
 from interp.positions import Position
 from interp.prompts import PromptSet, as_prompt_set
 from interp.runs import run
 from interp.sites import Site, embed, resid_post
+from interp.stats import proportion
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -47,6 +49,61 @@ class Lens:
         counts = [np.unique(column, return_counts=True)[1].max() for column in self.likeliest.T]
         return np.array(counts) / len(self.likeliest)
 
+    def chart(self) -> Curves:
+        """How often an answer is the likeliest token, by depth, with Wilson intervals."""
+        rates = [proportion(hits) for hits in self.top1.T]
+        x, y = floats(range(len(rates))), floats(rate.mean for rate in rates)
+        low, high = floats(rate.low for rate in rates), floats(rate.high for rate in rates)
+        return Curves(
+            "Logit lens: the answer is the likeliest token",
+            f"n = {len(self.ranks)} prompts. Bars: 95 % Wilson intervals.",
+            "after block",
+            (Plot("share of prompts", (Line("answer on top", x, y, low, high),)),),
+            _depth_names(len(rates)),
+        )
+
+    def generic_chart(self) -> Curves:
+        """How many prompts share one likeliest token, by depth: what does not depend on them."""
+        x = floats(range(len(self.commonest)))
+        return Curves(
+            "Logit lens: prompts with the same likeliest token",
+            f"n = {len(self.ranks)} prompts. At each depth, the commonest of the likeliest tokens.",
+            "after block",
+            (Plot("share of prompts", (Line("commonest token", x, floats(self.commonest)),)),),
+            _depth_names(len(x)),
+        )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LensMap:
+    """The lens at every token of one prompt; `ranks` are those of the answer to the prompt."""
+
+    encoded: Encoded
+    model_id: str
+    tokens: tuple[str, ...]
+    words: tuple[tuple[str, ...], ...]  # [depth][pos], the likeliest
+    ranks: Int[np.ndarray, "depth pos"]
+
+    def __repr__(self) -> str:
+        """One line, as pytest prints it."""
+        return f"<logit lens of {self.encoded.prompts.prompts[0].content!r}, every token>"
+
+    def chart(self) -> HeatMap:
+        """The rank of the answer over layers and positions, 1 for the likeliest token."""
+        prompt = self.encoded.prompts.prompts[0]
+        return HeatMap(
+            f"Logit lens of \u201c{prompt.content}\u201d on {self.model_id}",
+            f"One prompt, an example. Answer: {', '.join(prompt.answers)}. "
+            "In each cell the likeliest token.",
+            "token",
+            "after block",
+            self.tokens,
+            _depth_names(len(self.ranks)),
+            "rank of the answer (1 = likeliest)",
+            (Panel("", tuple(floats(row + 1) for row in self.ranks), self.words),),
+            "log",
+        )
+
 
 def logit_lens(
     model: Model, prompts: PromptSet | Sequence[str], *, at: str | Position = "last"
@@ -59,22 +116,57 @@ def logit_lens(
     Raises:
         RequestError: a prompt without answers.
     """
-    wanted = as_prompt_set(prompts)
-    sites = depths(model)
-    base = run(model, wanted, capture=sites)
-    answers = base.encoded.answers
-    if not all(answers):
-        raise RequestError("the lens ranks answers: a prompt has none", asked="logit_lens(...)")
+    base = run(model, prompts, capture=depths(model))
+    answers = _answers(base.encoded)
     report("unembed", ())
-    columns = [model.backend.unembed(base[site, at]) for site in sites]
-    return Lens(
-        base.encoded,
-        np.stack([logits.argmax(axis=-1) for logits in columns], axis=1),
-        np.stack([rank(logits, answers) for logits in columns], axis=1),
-        np.stack([probability(logits, answers) for logits in columns], axis=1),
-    )
+    # One depth at a time: the logits of all of them are gigabytes on a large vocabulary.
+    read = [_read(model, base[site, at], answers) for site in depths(model)]
+    likeliest, ranks, probabilities = (np.stack(each, axis=1) for each in zip(*read, strict=True))
+    return Lens(base.encoded, likeliest, ranks, probabilities)
+
+
+def lens_map(model: Model, prompts: PromptSet | Sequence[str]) -> LensMap:
+    """The lens at every token of one prompt: when, and where, the answer comes up.
+
+    Raises:
+        RequestError: more than one prompt, or one without answers.
+    """
+    wanted = as_prompt_set(prompts)
+    if len(wanted) != 1:
+        raise RequestError(
+            "a lens map is of one prompt, an example",
+            asked="lens_map(...)",
+            expected="a prompt set of one prompt",
+            received=wanted,
+            hint='prompts.only(split="test", country="France")',
+        )
+    base = run(model, wanted, capture=depths(model))
+    answers = [*_answers(base.encoded)] * len(base.encoded.ids[0])
+    report("unembed", ())
+    decode = model.backend.tokenizer.decode
+    read = [_read(model, base[site][0], answers) for site in depths(model)]
+    words = tuple(tuple(decode([int(token)]) for token in likeliest) for likeliest, _, _ in read)
+    tokens = tuple(decode([token]) for token in base.encoded.ids[0])
+    return LensMap(base.encoded, model.id, tokens, words, np.stack([ranks for _, ranks, _ in read]))
 
 
 def depths(model: Model) -> list[Site]:
     """The residual stream from the embedding to the last block: n_layers + 1 sites."""
     return [embed(), *(resid_post(layer) for layer in range(model.n_layers))]
+
+
+def _read(
+    model: Model, hidden: Float[np.ndarray, "n d_model"], answers: Choices
+) -> tuple[Int[np.ndarray, " n"], Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    logits = model.backend.unembed(hidden)
+    return logits.argmax(axis=-1), rank(logits, answers), probability(logits, answers)
+
+
+def _answers(encoded: Encoded) -> Choices:
+    if not all(encoded.answers):
+        raise RequestError("the lens ranks answers: a prompt has none", asked="logit_lens(...)")
+    return encoded.answers
+
+
+def _depth_names(n: int) -> tuple[str, ...]:
+    return ("embed", *map(str, range(n - 1)))

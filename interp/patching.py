@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
+from interp.charts import HeatMap, Panel
 from interp.edits import patch
 from interp.models import Model
-from interp.positions import Position
+from interp.positions import Position, position
 from interp.prompts import PromptSet
 from interp.runs import Run, run
 from interp.sites import layer_pairs, resid_post, resid_pre
@@ -20,6 +21,7 @@ class Rescues:
 
     pairs: tuple[tuple[int, int], ...]
     correct: Bool[np.ndarray, "pair batch"]
+    at: str = ""
 
     def __repr__(self) -> str:
         """One line, as pytest prints it."""
@@ -35,6 +37,24 @@ class Rescues:
     def best(self, chosen: Bool[np.ndarray, " batch"]) -> tuple[int, int]:
         """The pair that rescues most of the chosen prompts; the earliest of equals."""
         return self.pairs[int(self.correct[:, chosen].sum(axis=1).argmax())]
+
+    def chart(self, null: "Rescues") -> HeatMap:
+        """The share that each pair answers correctly, beside that of the null."""
+        layers = range(1 + max(late for _, late in self.pairs))
+        names = tuple(map(str, layers))
+        return HeatMap(
+            "Back-patching: share answered correctly",
+            f"n = {self.correct.shape[1]} prompts, the state at {self.at}. Hatched: no such pair.",
+            "source: output of block",
+            "target: input of block",
+            names,
+            names,
+            "share of prompts",
+            (
+                Panel("own vector", _cells(self, layers)),
+                Panel("another prompt's", _cells(null, layers)),
+            ),
+        )
 
     def by(self, pair: tuple[int, int]) -> Bool[np.ndarray, " batch"]:
         """Which prompts one pair answers correctly."""
@@ -71,4 +91,11 @@ def back_patch(
     variants = [
         (patch(resid_pre(early), given[resid_post(late), at], at=at),) for early, late in pairs
     ]
-    return Rescues(pairs, sweep(model, prompts, variants, read=read).values)
+    correct = sweep(model, prompts, variants, read=read).values
+    return Rescues(pairs, correct, str(position(at)))
+
+
+def _cells(one: Rescues, layers: range) -> tuple[tuple[float | None, ...], ...]:
+    """The share of each pair, a row for each early layer; None where there is no such pair."""
+    rates = dict(zip(one.pairs, map(float, one.correct.mean(axis=1)), strict=True))
+    return tuple(tuple(rates.get((early, late)) for late in layers) for early in layers)

@@ -46,35 +46,40 @@ def close(setting: Setting, record: RunRecord | None, session: Session) -> Close
         if session.gate and not outcome.status:
             outcome = Outcome(INCOMPLETE, "incomplete: the baseline cannot be read")
         return Closed(record, None, outcome, problems=(str(error),))
-    closed = Closed(record, comparison, outcome_of(record, known, comparison))
+    closed = _told_to_github(Closed(record, comparison, outcome_of(record, known, comparison)))
     return _reported(closed, setting) if setting.options.report else closed
 
 
-def _reported(closed: Closed, setting: Setting) -> Closed:
-    """Write the page and all that belongs to it, and what GitHub shows."""
+def _told_to_github(closed: Closed) -> Closed:
+    """What a job of GitHub shows: the summary of its step, and marks at lines."""
     # Only here: the plugin is loaded in projects that are not ours, too.
     from interp.reports.github import annotations, append_summary, in_actions  # noqa: PLC0415
-    from interp.reports.outputs import write_outputs  # noqa: PLC0415
-    from interp.reports.published import load_published  # noqa: PLC0415
 
-    record, comparison, outcome = closed.record, closed.comparison, closed.outcome
+    record, comparison = closed.record, closed.comparison
     assert record is not None  # noqa: S101  the caller looked
-    problems: list[str] = []
     try:
-        path = setting.options.published
+        append_summary(record, comparison, closed.outcome, os.environ)
+    except OSError as error:
+        closed = replace(closed, problems=(f"the step has no summary: {error.strerror}",))
+    found = annotations(record, comparison) if in_actions() else ()
+    return replace(closed, commands=tuple(found))
+
+
+def _reported(closed: Closed, setting: Setting) -> Closed:
+    """Write the page and all that belongs to it."""
+    from interp.reports.outputs import write_outputs  # noqa: PLC0415  as above
+    from interp.reports.published import load_published  # noqa: PLC0415  as above
+
+    assert closed.record is not None  # noqa: S101  the caller looked
+    problems = list(closed.problems)
+    path, published = setting.options.published, {}
+    try:
         published = load_published(path) if path.is_file() else {}
-        append_summary(record, comparison, outcome, os.environ)
-    except (DataError, OSError) as error:
-        published = {}
+    except DataError as error:  # it was whole when the session began
         problems.append(str(error))
-    written = write_outputs(record, comparison, outcome, published)
+    written = write_outputs(closed.record, closed.comparison, closed.outcome, published)
     pages = [str(path) for path in written.paths if path.suffix == ".html"]
-    return replace(
-        closed,
-        page=next(iter(pages), ""),
-        problems=(*problems, *written.problems),
-        commands=tuple(annotations(record, comparison)) if in_actions() else (),
-    )
+    return replace(closed, page=next(iter(pages), ""), problems=(*problems, *written.problems))
 
 
 def _with_baseline(setting: Setting) -> frozenset[str]:

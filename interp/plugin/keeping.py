@@ -1,13 +1,18 @@
 """The folder of a run while a session has it: claimed, named the latest, closed at the end."""
 
+from contextlib import suppress
+from dataclasses import asdict
+
 import pytest
 
+from interp.errors import InterpError
 from interp.plugin.claiming import claim
 from interp.plugin.recording import RECORDER
 from interp.plugin.resuming import noted_specs
 from interp.plugin.setting import SETTING, is_worker
 from interp.reports.folders import set_latest
-from interp.reports.journal import unwritable
+from interp.reports.journal import Journal, unwritable
+from interp.reports.record import read_run
 
 
 class Keeping:
@@ -16,6 +21,7 @@ class Keeping:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._setting = config.stash[SETTING]
+        self._running: set[str] = set()  # in workers
 
     def pytest_report_header(self) -> str | None:
         """What a session goes on with."""
@@ -35,18 +41,45 @@ class Keeping:
             setting.resumed.check_specs(noted_specs(setting.run))
         self._take()
 
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """A case has started, here or in a worker."""
+        self._running.add(nodeid)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A case is over, or has crashed: xdist's word for that is no phase of a test."""
+        if report.when not in {"setup", "call"}:
+            self._running.discard(report.nodeid)
+
     def pytest_keyboard_interrupt(self) -> None:
-        """The case that runs was stopped by a person, and has not crashed.
+        """What runs was stopped by a person, and has not crashed.
 
         A worker is also interrupted when its controller was killed; there it has.
         """
-        if not is_worker(self._config):
-            self._config.stash[RECORDER].close(interrupted=True)
+        if is_worker(self._config):
+            return
+        self._config.stash[RECORDER].close(interrupted=True)
+        with suppress(InterpError):
+            self._stop_workers()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         """Nothing more is measured: whoever reads the run from here on sees that it has ended."""
         self._config.stash[RECORDER].close()
+
+    def _stop_workers(self) -> None:
+        """Write down for the workers which of their cases were stopped."""
+        run = self._setting.run
+        if not self._running or not (run / "collection.json").is_file():
+            return
+        record = read_run(run)
+        began = [
+            case for case in (*record.running, *record.crashed) if case.nodeid in self._running
+        ]
+        if began:
+            journal = Journal(run, "main")
+            for case in began:
+                journal.write("test_stop", asdict(case))
+            journal.close()
 
     def _take(self) -> None:
         setting = self._setting

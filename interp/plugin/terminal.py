@@ -128,6 +128,8 @@ class Terminal:
         yield from tables(record, width)
         if closed.comparison is not None:
             yield from against(closed.comparison, width)
+        if record.torn:
+            yield f"{count(record.torn, 'line')} of the journal cut short and left out"
         yield f"run:  {_short(closed.page or self._setting.run, self._config)}"
         yield f"next: {next_command(record, closed.comparison)}"
 

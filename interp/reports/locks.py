@@ -5,6 +5,7 @@ be cleaned up. Where a file system has none, nobody is ever seen to be writing.
 """
 
 import fcntl
+import hashlib
 import json
 import os
 import socket
@@ -47,7 +48,7 @@ def hold(folder: Path) -> Lock | None:
         except OSError:  # this file system has no locks
             pass
         os.ftruncate(file, 0)
-        os.write(file, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}).encode())
+        os.write(file, json.dumps({"pid": os.getpid(), "host": this_host()}).encode())
         return Lock(file)
     os.close(file)
     return None
@@ -76,11 +77,16 @@ def is_held(path: Path) -> bool:
     return False
 
 
+def this_host() -> str:
+    """This machine, told apart from others and not named: folders of runs are shown around."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:12]
+
+
 def holder(folder: Path) -> str:
     """Who holds the lock of a run's folder, in words."""
     try:
         known = json.loads((folder / LOCK).read_text(encoding="utf-8"))
-        where = "" if known["host"] == socket.gethostname() else f" on {known['host']}"
+        where = "" if known["host"] == this_host() else " on another machine"
         return f"process {known['pid']}{where}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

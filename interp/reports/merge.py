@@ -21,20 +21,21 @@ from interp.reports.lines import HEAD, Line, Lines
 
 MARKS: Final = frozenset({"partial", "superseded"})
 Attempt = tuple[str, str, int]  # the case, the writer, how often it had started the case
-Placed = tuple[float, str, float, str, Line]
+Placed = tuple[float, str, int, Line]  # when it counts as written, by whom, as their how-many-th
 
 
 def merge(rows: Iterable[Line]) -> list[Line]:
     """The lines in order, each once, marked."""
-    found = (({name: row[name] for name in row if name not in MARKS}) for row in rows)
-    unique = {_text(row): row for row in found}
-    placed: list[Placed] = []
-    by_writer: dict[str, list[tuple[float, str, Line]]] = defaultdict(list)
-    for text, row in unique.items():
-        by_writer[row["writer"]].append((row["seq"], text, row))
-    for writer, own in by_writer.items():
-        placed += _placed(writer, sorted(own, key=lambda one: one[:2]))
-    return list(_marked([row for *_, row in sorted(placed, key=lambda one: one[:4])]))
+    same: dict[tuple[str, float], list[Line]] = defaultdict(list)
+    for row in rows:
+        same[row["writer"], row["seq"]].append(
+            {name: row[name] for name in row if name not in MARKS}
+        )
+    by_writer: dict[str, list[Line]] = defaultdict(list)
+    for writer, sequence in sorted(same):
+        by_writer[writer] += _unique(same[writer, sequence])
+    placed = [one for writer, own in by_writer.items() for one in _placed(writer, own)]
+    return list(_marked([row for *_, row in sorted(placed, key=lambda one: one[:3])]))
 
 
 def merged_file(lines: Lines) -> bytes:
@@ -47,11 +48,19 @@ def _text(row: Line) -> str:
     return json.dumps(row, sort_keys=True, allow_nan=False, separators=(",", ":"))
 
 
-def _placed(writer: str, own: Iterable[tuple[float, str, Line]]) -> Iterator[Placed]:
+def _unique(rows: Sequence[Line]) -> Iterable[Line]:
+    """Lines that have one number: copies of one line, unless somebody has changed one."""
+    if len(rows) == 1:
+        return rows
+    texts = {_text(row): row for row in rows}
+    return [texts[text] for text in sorted(texts)]
+
+
+def _placed(writer: str, own: Iterable[Line]) -> Iterator[Placed]:
     latest = float("-inf")
-    for sequence, text, row in own:
+    for place, row in enumerate(own):
         latest = max(latest, row["t"])
-        yield (latest, writer, sequence, text, row)
+        yield (latest, writer, place, row)
 
 
 def _marked(rows: Sequence[Line]) -> Iterator[Line]:

@@ -1,7 +1,6 @@
 """An edit at a thought fires there, on every row, and in no other phase.
 
-A counter that is not reset after the last thought overwrites the answer's tokens, and one that
-begins too early the question's.
+A counter that is not reset after the last thought overwrites the answer, too.
 
 Source: contract of `interp.thoughts.think`; "LLaMA vs GPT-2 Activation Patching Comparison",
 2025-10-20.

@@ -27,15 +27,16 @@ def failures(model, two_hop):
 
 @pytest.mark.finding("back-patching.rescue", version=1, source="arXiv:2406.12775v2")
 @pytest.mark.parametrize("position", ["e1", "last"])
-def test_back_patching_rescues_two_hop_failures(model, failures, position, measured):
+def test_back_patching_rescues_two_hop_failures(model, failures, position, measured, drawn):
     own = back_patch(model, failures, donors=failures, at=position)
     null = back_patch(model, failures, donors=failures.derange(seed=0), at=position)
     chosen, tested = halves(failures.groups, seed=0)
     rescued, by_chance = own.by(own.best(chosen))[tested], null.by(null.best(chosen))[tested]
-    for name, hits in {"best_of_all_pairs": own.any, "best_of_all_pairs_null": null.any}.items():
-        measured(name, proportion(hits), published="htl.backpatch.max", position=position)
-    measured("rescued", proportion(rescued), position=position)
-    measured("rescued_null", proportion(by_chance), position=position)
+    measured("best_of_all_pairs", proportion(own.any), published="htl.backpatch.max")
+    measured("best_of_all_pairs_null", proportion(null.any))
+    measured("rescued", proportion(rescued))
+    measured("rescued_null", proportion(by_chance))
+    drawn("pairs", own.chart(null))
     test = mcnemar(rescued, by_chance)
-    p = measured("mcnemar_p", test.p, n=test.n, unit="p", position=position)
+    p = measured("mcnemar_p", test.p, n=test.n, unit="p")
     assert p < 0.01

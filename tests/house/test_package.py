@@ -74,6 +74,11 @@ def test_the_wheel_is_typed_and_brings_the_contracts(wheel, root):
     assert {f"interp/contracts/{path.name}" for path in contracts} <= names
 
 
+def test_the_wheel_brings_the_parts_of_the_page(wheel):
+    parts = ("page.html", "parts.html", "page.css", "page.js")
+    assert {f"interp/reports/page/{part}" for part in parts} <= set(wheel.namelist())
+
+
 def test_the_wheel_holds_nothing_else(wheel):
     tops = {name.split("/")[0] for name in wheel.namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"interp"}

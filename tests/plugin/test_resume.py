@@ -10,7 +10,6 @@ from collections import Counter
 
 import pytest
 
-from interp.reports.folders import find_run
 from interp.reports.lines import read_folder
 from interp.reports.locks import hold
 from interp.reports.record import read_run
@@ -49,6 +48,8 @@ def started(run):
 
 @pytest.mark.parametrize("workers", WAYS)
 def test_a_run_goes_on_where_it_was_cut_short(dead, workers):
+    (part,) = (dead.runs[0] / "parts").iterdir()
+    part.write_bytes(part.read_bytes() + b'{"v":1,"kind":"val')
     result = dead.start("--resume", "latest", *workers)
     record = dead.record
     assert len(dead.runs) == 1
@@ -58,6 +59,7 @@ def test_a_run_goes_on_where_it_was_cut_short(dead, workers):
     assert [value.value for value in record.values if value.metric == "x"] == [0, 1, 2, 3, 4]
     assert [value.value for value in record.values if value.partial] == [2]
     result.stdout.fnmatch_lines(["interp: resumes *: 4 of 6 specs are over, 1 of them crashed*"])
+    result.stdout.fnmatch_lines(["1 line of the journal cut short and left out"])
     result.stdout.fnmatch_lines(["exit 11: incomplete: 1 crashed; 1 claim does not hold"])
     assert result.ret == 11
 
@@ -108,6 +110,13 @@ def test_a_contract_that_failed_before_the_crash_makes_the_rest_invalid(project)
     project.start()
     assert project.start("--resume", "latest").ret == 12
     assert project.verdicts["area.other", "llama-a"] == "invalid"
+
+
+def begin(project, *words):
+    """A session that runs while the test goes on."""
+    own = ["-m", "pytest", "-p", "interp.plugin", "-p", "no:cacheprovider"]
+    pipes = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen([sys.executable, *own, *words], cwd=project.path, **pipes)
 
 
 def edit_manifest(run, **changes):
@@ -201,21 +210,12 @@ def test_versions_that_no_number_depends_on_may_differ(dead):
 def test_of_two_runs_that_start_at_once_in_one_folder_one_is_refused(project, workers):
     project.models("llama-a").spec(
         """
-        import time
-
         def test_it(model, measured):
             measured("x", 1)
-            time.sleep(2)
+            __import__("time").sleep(2)
         """
     )
-    words = ["-m", "pytest", "-p", "interp.plugin", "-p", "no:cacheprovider", *workers]
-    command = [sys.executable, *words, "--run-dir", "here"]
-    both = [
-        subprocess.Popen(
-            command, cwd=project.path, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        for _ in range(2)
-    ]
+    both = [begin(project, *workers, "--run-dir", "here") for _ in range(2)]
     told = [process.communicate(timeout=60) for process in both]
     assert sorted(process.returncode for process in both) == [0, 4]
     refused = told[0 if both[0].returncode else 1]
@@ -223,28 +223,32 @@ def test_of_two_runs_that_start_at_once_in_one_folder_one_is_refused(project, wo
     assert len(read_run(project.path / "here").values) == 1
 
 
-def test_an_interrupted_case_has_not_crashed_and_runs_again(project):
+@pytest.mark.parametrize("workers", WAYS)
+def test_an_interrupted_case_has_not_crashed_and_runs_again(project, workers):
     project.models("llama-a").spec(
         """
+        import time
         from pathlib import Path
 
         def test_one(model, measured):
             measured("x", 1)
             if not Path("healed").exists():
-                raise KeyboardInterrupt
+                Path("reached").touch()
+                time.sleep(60)
             measured("y", 1)
         """
     )
-    assert project.start().ret == 2
+    process = begin(project, *workers)
+    deadline = time.monotonic() + 30
+    while not (project.path / "reached").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)  # to the controller alone, as from a service
+    process.communicate(timeout=30)
+    assert process.returncode == 2
     assert (project.record.crashed, len(project.record.not_run)) == ((), 1)
     project.write("healed", "")
-    assert project.start("--resume", "latest").ret == 0
+    assert project.start("--resume", "latest", *workers).ret == 0
     assert [value.metric for value in project.record.values] == ["x", "y"]
-
-
-def test_the_latest_run_is_named_when_it_starts(dead):
-    assert find_run(dead.path / "reports", "latest") == dead.runs[0]
-    assert (dead.path / "reports" / "runs" / "latest").is_symlink()
 
 
 def test_a_test_that_ended_before_its_worker_died_counts_as_its_journal_says(project):

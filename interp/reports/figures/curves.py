@@ -97,6 +97,10 @@ def _limits(axes: Axes, plot: Plot) -> None:
     low, high = min(numbers), max(numbers)
     if plot.scale == "linear" and low >= 0 and SHARE <= high <= 1:
         low, high = 0.0, 1.0
+    elif plot.scale == "linear" and 0 < low < high / 2:
+        low = 0.0
+    if low < 0 < high:
+        axes.axhline(0, color=PALE, lw=0.6, zorder=0)
     ticks = _scaled(axes, "y", (low, high), log=plot.scale == "log")
     name_ticks(axes, "y", ticks, [plain_number(tick) for tick in ticks])
 

@@ -22,9 +22,7 @@ def overview(record: RunRecord, published: Mapping[str, Published]) -> dict[str,
     return charts | dict(scaling(record))
 
 
-def forest(
-    record: RunRecord, published: Mapping[str, Published], model: str | None
-) -> Forest | None:
+def forest(record: RunRecord, published: Mapping[str, Published], model: str) -> Forest | None:
     """The shares that findings measured on a model, with their intervals and papers' beside them.
 
     Published values are left out that their entry calls not comparable.
@@ -36,7 +34,7 @@ def forest(
     )
     if not rows:
         return None
-    return Forest(f"Findings on {model or 'no model'}", INTERVALS, "share (1 = all)", rows)
+    return Forest(f"Findings on {model}", INTERVALS, "share (1 = all)", rows)
 
 
 def scaling(record: RunRecord) -> Iterator[tuple[str, Curves]]:
@@ -56,10 +54,11 @@ def scaling(record: RunRecord) -> Iterator[tuple[str, Curves]]:
 
 
 def _shares(record: RunRecord) -> Iterator[Value]:
-    """What findings measured with an interval, as shares."""
+    """What findings that came to their end measured with an interval, as shares."""
     findings = {case.nodeid for case in record.planned if case.role == "finding"}
     for value in record.values:
-        if value.nodeid in findings and value.unit == SHARE and value.low is not None:
+        whole = value.nodeid in findings and not value.partial
+        if whole and value.unit == SHARE and value.low is not None:
             yield value
 
 

@@ -4,6 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final
@@ -25,6 +26,7 @@ SMALLEST: Final = 5.0  # points
 LETTER: Final = 0.056  # inches of a letter beside an axis
 GREY: Final = "#595959"  # 7:1 on white
 PALE: Final = "#d9d9d9"
+ELLIPSIS: Final = "\u2026"
 MINUS: Final = "\u2212"
 # Okabe and Ito's colours, the dark ones first; marks and dashes say the same without colour.
 Look = tuple[str, str, str | tuple[int, tuple[float, ...]]]
@@ -98,7 +100,7 @@ def readable(text: object) -> str:
 
 def folded(text: str, width: int, *, most: int = 4) -> str:
     """The text as `readable`, broken into at most `most` lines."""
-    return "\n".join(wrap(readable(text), width, max_lines=most, placeholder=" …"))
+    return "\n".join(wrap(readable(text), width, max_lines=most, placeholder=f" {ELLIPSIS}"))
 
 
 def short(text: object, letters: float) -> str:
@@ -107,9 +109,9 @@ def short(text: object, letters: float) -> str:
     if breadth(whole) <= letters:
         return whole
     kept = whole
-    while kept and breadth(kept) > letters - 1:
+    while kept and breadth(kept + ELLIPSIS) > letters:
         kept = kept[:-1]
-    return kept + "…"
+    return kept + ELLIPSIS
 
 
 def breadth(text: str) -> float:
@@ -176,7 +178,8 @@ def explain(axes: Axes, keys: Sequence[Any], names: Sequence[str]) -> None:
 
 def lean_back(axes: Axes, names: Sequence[str], *, room: float) -> None:
     """Turn the names under an axis where they would run into each other in `room` inches."""
-    if (sum(map(breadth, names)) + len(names)) * LETTER > room:
+    touching = [(breadth(one) + breadth(other)) / 2 + 1 for one, other in pairwise(names)]
+    if max(touching, default=0) * LETTER > room / len(names):
         for label in axes.get_xticklabels():
             label.set(rotation=40, ha="right", rotation_mode="anchor")
 

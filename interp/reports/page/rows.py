@@ -52,7 +52,7 @@ class Rows:
         href, line = self._href(path), case.place.rpartition(":")[2]
         place = Link(case.place, f"{href}#L{line}" if href else "")
         cells = tuple(self._cell(states.get(column), column) for column in self._columns)
-        return Row(named(key), anchor, cells, _said(case), place, key.role)
+        return Row(named(key), anchor, cells, _said(case), place, key.role, key.params)
 
     def folded(self, rows: Sequence[Row]) -> tuple[Row, ...]:
         """One row for all contracts, one for all calibrations: how many hold."""

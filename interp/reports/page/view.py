@@ -60,6 +60,7 @@ class Row:
     said: str = ""  # what it asserts
     place: Link = NOWHERE
     role: str = ""
+    params: str = ""
 
     @property
     def tones(self) -> str:
