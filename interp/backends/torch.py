@@ -120,11 +120,8 @@ class TorchBackend:
         )
 
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
-        """The model's own forward with every layer skipped: norm, head, softcap and scaling.
-
-        Each vector is a row of its own, for a model with learned positions has only so many.
-        """
-        self._refuse_unfit()
+        """The model's own forward with every layer skipped: norm, head, softcap and scaling."""
+        self._refuse_unfit()  # one row a vector, below: learned positions are only so many
         value = self._arrays.constant(hidden)[:, None].to(self._model.dtype)
         ids = torch.zeros(value.shape[:2], dtype=torch.long, device=self._model.device)
         with self._hooked.head_only(value):

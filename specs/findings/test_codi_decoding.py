@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from interp import resid_post, think
-from interp.stats import halves, holm, mcnemar, proportion
+from interp.stats import halves, mcnemar, proportion
 from interp.thoughts import read_thoughts, spellings
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
@@ -38,19 +38,16 @@ def found(model, questions, lens, step):
 
 
 @pytest.mark.finding("codi.thoughts-decode", version=1, source="arXiv:2502.21074v3, Table 3")
-def test_a_thought_shows_each_intermediate_result(model, answered, measured):
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_thought_shows_each_intermediate_result(model, answered, measured, step):
     site = resid_post(model.layer("last"))
     lens = read_thoughts(model, think(model, answered, capture=[site]))
     chosen, tested = halves(answered.groups, seed=0)
-    p_values = []
-    for step in range(2):
-        own = found(model, answered, lens, step)
-        null = found(model, answered, np.roll(lens, 1, axis=0), step)
-        best, by_chance = (hits[chosen].mean(axis=0).argmax() for hits in (own, null))
-        hits, control = own[tested, best], null[tested, by_chance]
-        measured("any_thought", proportion(own.any(axis=1)), step=step, results="own")
-        measured("any_thought", proportion(null.any(axis=1)), step=step, results="other")
-        measured("chosen_thought", proportion(hits), step=step, results="own", thought=int(best))
-        measured("chosen_thought", proportion(control), step=step, results="other")
-        p_values.append(mcnemar(hits, control).p)
-    assert measured("holm_p", float(holm(p_values).max()), n=int(tested.sum()), unit="p") < 0.001
+    sides = []
+    for name, states in {"own": lens, "other": np.roll(lens, 1, axis=0)}.items():
+        hits = found(model, answered, states, step)
+        best = int(hits[chosen].mean(axis=0).argmax())
+        sides.append(hits[tested, best])
+        measured("any_thought", proportion(hits.any(axis=1)), results=name)
+        measured("chosen_thought", proportion(sides[-1]), results=name, thought=best)
+    assert measured("mcnemar_p", mcnemar(*sides).p, n=int(tested.sum()), unit="p") < 0.001
