@@ -13,13 +13,18 @@ OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 NUMBER = re.compile(r"-?\d+\.?\d*")
 
 
+def last_number(text: str) -> re.Match[str] | None:
+    """Where a text's last number stands; None if there is none."""
+    return next(iter(list(NUMBER.finditer(text))[-1:]), None)
+
+
 def number_in(text: str) -> float | None:
     """The last number in a text, commas aside; None if there is none.
 
     Source:  the answer extraction of Shen et al. 2025, "CODI", arXiv:2502.21074v3.
     """
-    found = NUMBER.findall(text.replace(",", ""))
-    return float(found[-1]) if found else None
+    found = last_number(text.replace(",", ""))
+    return float(found.group()) if found else None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,6 +14,7 @@ Differs: rows of one length go together and nothing is padded, so that an answer
 Pinned:  specs/contracts/test_thoughts.py
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -28,7 +29,7 @@ from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
 from interp.ledger import Entry, entry, report
 from interp.models import Model
-from interp.outcomes import number_in
+from interp.outcomes import last_number, number_in
 from interp.positions import Position, thought
 from interp.prompts import PromptSet, as_prompt_set
 from interp.resolve import write
@@ -161,6 +162,12 @@ def read_thoughts(model: Model, thinking: Thinking) -> Float[np.ndarray, "batch 
     states = thinking.captured[resid_post(model.layer("last"))]
     flat = states.reshape(-1, states.shape[-1])
     return model.backend.unembed(flat).reshape(*states.shape[:2], -1)
+
+
+def frame(thinking: Thinking) -> str:
+    """The words that answers have before their number, as most of them have them."""
+    cut = (text[: found.start()] for text in thinking.texts if (found := last_number(text)))
+    return Counter(before.strip() for before in cut).most_common(1)[0][0]
 
 
 def spellings(model: Model, number: str) -> tuple[int, ...]:
