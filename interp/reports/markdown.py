@@ -1,14 +1,14 @@
 """A run on one page of Markdown: what it came to, what moved, what to run next."""
 
-import shlex
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from interp.reports.again import command_of
 from interp.reports.compare import Comparison
 from interp.reports.exit_status import Outcome
 from interp.reports.markup import Block, Table, Text, code_block, escaped, fitted
 from interp.reports.record import End, RunRecord
-from interp.reports.summary import models_of, said_of, word_for
+from interp.reports.summary import counted, models_of, said_of, word_for
 from interp.reports.text import count, interval, number, plain
 from interp.reports.values import Value
 from interp.reports.verdicts import VERDICTS
@@ -47,7 +47,7 @@ def _blocks(record: RunRecord, comparison: Comparison | None, outcome: Outcome) 
     yield from _reasons(ends)
     if comparison is not None and comparison.around:
         yield _around(comparison)
-    yield Text(("## Run it again", "", code_block(again(record))))
+    yield Text(("## Run it again", "", code_block(command_of(record.manifest))))
 
 
 def ends_of(record: RunRecord) -> list[End]:
@@ -55,12 +55,6 @@ def ends_of(record: RunRecord) -> list[End]:
     lost = [End(case, "error", False, "its process died", 0.0) for case in record.crashed]
     never = [End(case, "error", False, "not run", 0.0) for case in record.not_run]
     return [*record.ends, *lost, *never]
-
-
-def again(record: RunRecord) -> str:
-    """The command line of the run."""
-    words = record.manifest.get("argv") or []
-    return plain(shlex.join(["pytest", *map(str, words)]))
 
 
 def _about(record: RunRecord, ends: Sequence[End]) -> Iterator[str]:
@@ -81,7 +75,7 @@ def _about(record: RunRecord, ends: Sequence[End]) -> Iterator[str]:
 def _tally(ends: Sequence[End]) -> str:
     words = [word_for(end) for end in ends]
     order = dict.fromkeys([*map(said_of, VERDICTS), *sorted(words)])
-    return ", ".join(f"{words.count(word)} {word}" for word in order if word in words)
+    return ", ".join(counted(words.count(word), word) for word in order if word in words)
 
 
 def _findings(record: RunRecord, ends: Sequence[End]) -> Iterator[Table]:

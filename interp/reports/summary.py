@@ -172,11 +172,12 @@ def _tally(ends: Iterable[End], role: Role) -> str:
     if not said:
         return ""
     order = [*map(said_of, VERDICTS), *sorted(set(said))]
-    parts = [_counted(said.count(one), one) for one in dict.fromkeys(order) if one in said]
+    parts = [counted(said.count(one), one) for one in dict.fromkeys(order) if one in said]
     return f"{role}s {', '.join(parts)}"
 
 
-def _counted(many: int, word: str) -> str:
+def counted(many: int, word: str) -> str:
+    """`1 holds`, `2 hold`."""
     return f"{many} {word if many == 1 else OF_MANY.get(word, word)}"
 
 

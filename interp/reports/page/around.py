@@ -1,12 +1,11 @@
 """What a run was made with, how it ended, and how to make it again."""
 
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from pathlib import PurePath
 from typing import Any, Final
 
+from interp.reports.again import command_of, in_short
 from interp.reports.exit_status import Session, outcome_of
 from interp.reports.page.marks import UNKNOWN, mark_of_status
 from interp.reports.page.told import Told, run_name
@@ -14,8 +13,6 @@ from interp.reports.page.view import Compared, Fact, Mark, Run
 from interp.reports.record import RunRecord
 from interp.reports.text import count, seconds
 
-ONLY_THEN: Final = frozenset({"--run-dir", "--reports-dir", "--resume", "--junitxml"})
-QUIET: Final = re.compile(r"^-[qv]+$")
 IDENTITY: Final = (
     "revision",
     "weights_digest",
@@ -61,23 +58,6 @@ def run_of(told: Told, anchor: str, compared: Compared | None = None) -> Run:
         command_of(manifest),
         compared,
     )
-
-
-def command_of(manifest: Mapping[str, Any]) -> str:
-    """The command that makes a run like this one: the same words, without those of its folder."""
-    words, skip = ["pytest"], False
-    for word in map(str, manifest.get("argv", [])):
-        if skip or word.split("=")[0] in ONLY_THEN:
-            skip = not skip and "=" not in word
-            continue
-        if not QUIET.match(word):
-            words.append(word)
-    return " ".join(shlex.quote(in_short(word)) for word in words)
-
-
-def in_short(path: str) -> str:
-    """A path of the machine that the run was on by its last part; other words as they are."""
-    return f"…/{PurePath(path).name}" if PurePath(path).is_absolute() else path
 
 
 def _ending(told: Told) -> tuple[Mark, str]:
