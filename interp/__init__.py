@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from interp.models import rounding as rounding
     from interp.patching import back_patch as back_patch
     from interp.positions import after as after
+    from interp.positions import all_thoughts as all_thoughts
     from interp.positions import span as span
+    from interp.positions import thought as thought
     from interp.prompts import PromptSet as PromptSet
     from interp.recomputing import recompute as recompute
     from interp.reports.frame import load_run as load_run
@@ -43,6 +45,8 @@ if TYPE_CHECKING:
     from interp.sites import z as z
     from interp.steering import dose_response as dose_response
     from interp.sweeps import sweep as sweep
+    from interp.thoughts import fed as fed
+    from interp.thoughts import think as think
 
 _HOME = {
     "Direction": "directions",
@@ -50,6 +54,7 @@ _HOME = {
     "PromptSet": "prompts",
     "ablate": "edits",
     "after": "positions",
+    "all_thoughts": "positions",
     "attn_out": "sites",
     "back_patch": "patching",
     "contrast": "directions",
@@ -57,6 +62,7 @@ _HOME = {
     "embed": "sites",
     "equivalent": "reports.tolerance",
     "exact": "reports.tolerance",
+    "fed": "thoughts",
     "final_norm": "sites",
     "generate": "runs",
     "load": "models",
@@ -78,6 +84,8 @@ _HOME = {
     "span": "positions",
     "steer": "edits",
     "sweep": "sweeps",
+    "think": "thoughts",
+    "thought": "positions",
     "within": "reports.tolerance",
     "z": "sites",
 }

@@ -82,6 +82,12 @@ class Contrast:
         vector = _mean(self.positive) - _mean(self.negative)
         return Direction(vector.astype(np.float32), self.site, self.fingerprint, "mean-difference")
 
+    @property
+    def median_norm(self) -> float:
+        """How long the values are, in the median: the unit of a relative dose."""
+        values = np.concatenate([self.positive, self.negative]).astype(np.float64)
+        return float(np.median(np.linalg.norm(values, axis=1)))
+
     def shuffled(self, n: int, *, seed: int) -> tuple[Direction, ...]:
         """`n` mean differences of the same prompts with shuffled labels, at the direction's norm.
 

@@ -71,6 +71,12 @@ class Edit:
             )
         if self.heads is not None and self.site.name not in PER_HEAD:
             raise RequestError("this site has no heads", asked=str(self), hint="z(layer)")
+        if self.at.kind == "thought" and self.phase != "all":
+            raise RequestError(
+                "an edit at thoughts is in force at thoughts, in no other phase",
+                asked=str(self),
+                hint="two edits: one at thoughts, one at tokens",
+            )
         if self.phase == "generated" and not self.at.reaches_generated:
             raise RequestError(
                 "a named position lies in the prompt, never in generated tokens",
@@ -127,9 +133,12 @@ def steer(
 def patch(site: Site, value: Float[np.ndarray, "..."], *, at: str | Position) -> Edit:
     """Replace the value at a site by another run's: h <- v.
 
-    `value` has a row per prompt, as `donor[site, "e1"]` gives it; the phase is the prompt.
+    `value` has a row per prompt, as `donor[site, "e1"]` gives it; the phase is the prompt, or the
+    thoughts where it is at thoughts.
     """
-    return Edit("patch", site, np.asarray(value), 1.0, position(at), phase="prompt")
+    place = position(at)
+    phase: Phase = "all" if place.kind == "thought" else "prompt"
+    return Edit("patch", site, np.asarray(value), 1.0, place, phase=phase)
 
 
 def ablate(

@@ -81,6 +81,8 @@ class Encoded:
         return np.asarray(mask.argmax(axis=1))
 
     def _range(self, row: int, place: Position) -> tuple[int, int]:
+        if place.kind == "thought":
+            raise RequestError("a row of tokens has no thoughts", asked=f"at={place}", hint="think")
         length = len(self.ids[row])
         whole = {"all": (0, length), "first": (0, 1), "last": (length - 1, length)}
         if place.kind in whole:

@@ -22,7 +22,8 @@ MOST_SETS: Final = 16
 class Entry:
     """What one edit did.
 
-    `positions` are counted from each named row's first token, its BOS included. Norms are medians
+    `positions` are counted from each named row's first token, its BOS included; thoughts come
+    after the last token. Norms are medians
     over all values the edit fired on: of the change, as the model's dtype could hold it, and of
     what was there before.
     """
@@ -71,7 +72,8 @@ def entry(encoded: Encoded, edit: Edit, done: Write, fired: Fired, passes: Seque
     Raises:
         RequestError: the edit fired on other than every value it names, or on none.
     """
-    due = int(done.mask.sum()) + int(np.asarray(passes)[done.generated].sum())
+    fed = done.mask[:, :0] if done.thoughts is None else done.thoughts
+    due = int(done.mask.sum() + fed.sum()) + int(np.asarray(passes)[done.generated].sum())
     if fired.count != due or not due:
         raise RequestError(
             "an edit must fire on every value it names, and on one at least",
@@ -80,13 +82,18 @@ def entry(encoded: Encoded, edit: Edit, done: Write, fired: Fired, passes: Seque
             where=str(edit),
             hint="give it rows and positions that exist; a compiled model hides its modules",
         )
-    rows = tuple(int(row) for row in np.flatnonzero(done.mask.any(axis=1) | done.generated))
-    places = tuple(tuple(int(p) for p in np.flatnonzero(done.mask[row])) for row in rows)
+    touched = done.mask.any(axis=1) | done.generated | fed.any(axis=1)
+    rows = tuple(int(row) for row in np.flatnonzero(touched))
     lengths = tuple(encoded.lengths[row] for row in rows)
+    places = tuple(
+        (*_places(done.mask[row]), *(length + step for step in _places(fed[row])))
+        for row, length in zip(rows, lengths, strict=True)
+    )
     alpha = tuple(float(a) for a in done.alpha)
     same = len(set(alpha)) == 1
+    phase = edit.phase if done.thoughts is None else "thoughts"
     return Entry(
-        str(edit), edit.verb, str(edit.site), edit.phase, rows, places, lengths, fired.count,
+        str(edit), edit.verb, str(edit.site), phase, rows, places, lengths, fired.count,
         alpha[0] if same else alpha, fired.delta_norm, fired.site_norm,
     )  # fmt: skip
 
@@ -99,6 +106,10 @@ class Asked:
     digest: str
     n: int
     tokens: str
+
+
+def _places(mask: np.ndarray) -> tuple[int, ...]:
+    return tuple(int(place) for place in np.flatnonzero(mask))
 
 
 @dataclass

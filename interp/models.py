@@ -1,13 +1,17 @@
 """A loaded model: who it is, how deep it is, and the backend that runs it."""
 
 import importlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
 from interp.backends.installed import INSTALL, to_install
 from interp.backends.protocol import Backend
+from interp.backends.published import holds_thoughts
 from interp.backends.record import verified
+from interp.backends.thinking import Thinks
 from interp.encoded import Encoded
 from interp.errors import DataError, InterpError, RequestError, closest
 from interp.positions import Position
@@ -22,6 +26,7 @@ BACKENDS = {
     "torch": ("interp.backends.torch", "TorchBackend"),
     "mlx": ("interp.backends.mlx", "MlxBackend"),
 }
+THINKERS = {"torch": ("interp.backends.torch_thinker", "TorchThinker")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -132,10 +137,8 @@ def load(
         asked = source if isinstance(source, ModelSpec) else _named(source)
         _refuse_backend(backend or asked.backend)
         spec = asked.on(cast("BackendName", backend or asked.backend))
-        engine = _engine(spec.backend)
         folder = _folder(spec)
-        loaded = engine.load(
-            folder,
+        loaded = _loader(spec, folder)(
             dtype=dtype or spec.dtype,
             device=device,
             attn_implementation=spec.attn_implementation,
@@ -209,10 +212,23 @@ def _refuse_backend(name: str) -> None:
         raise RequestError("no such backend", received=repr(name), hint=closest(name, BACKENDS))
 
 
-def _engine(name: str) -> type[Backend]:
-    module, cls = BACKENDS[name]
+def _loader(spec: ModelSpec, folder: Path) -> Callable[..., Backend]:
+    """What reads this folder: a language model's engine, or that of one that thinks."""
+    if not (spec.base or holds_thoughts(folder)):
+        return partial(_engine(spec.backend, BACKENDS).load, folder)
+    engine = _engine(spec.backend, THINKERS)
+    if not spec.base:
+        return partial(engine.load, folder)
+    base = ModelSpec(spec.base, spec.base, is_local=False, listed=False)
+    return partial(engine.load_on, _folder(base), folder)
+
+
+def _engine(name: str, engines: Mapping[str, tuple[str, str]]) -> type[Thinks]:
+    if name not in engines:
+        raise RequestError("this backend has no continuous thoughts", received=repr(name))
+    module, cls = engines[name]
     try:
-        engine: type[Backend] = getattr(importlib.import_module(module), cls)
+        engine: type[Thinks] = getattr(importlib.import_module(module), cls)
     except ImportError as error:
         raise RequestError(
             f"the {name} backend is not installed", received=error, hint=INSTALL[name]
@@ -228,4 +244,12 @@ def _refuse_other_weights(spec: ModelSpec, backend: Backend) -> None:
             received=backend.info.fingerprint,
             where=spec.source,
             hint="restore the checkpoint, or change sha256 in models.toml knowingly",
+        )
+    thoughts = backend.info.thoughts
+    if spec.parameters and thoughts and spec.parameters != thoughts.n_parameters:
+        raise DataError(
+            "the checkpoint has another number of weights than the registry says",
+            expected=spec.parameters,
+            received=thoughts.n_parameters,
+            where=spec.source,
         )

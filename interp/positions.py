@@ -5,7 +5,7 @@ from typing import Literal
 
 from interp.errors import RequestError
 
-Kind = Literal["all", "first", "last", "span", "after"]
+Kind = Literal["all", "first", "last", "span", "after", "thought"]
 Part = Literal["first", "last", "all"]
 WHOLE_ROW: tuple[Kind, ...] = ("all", "first", "last")
 
@@ -24,6 +24,8 @@ class Position:
             return f'"{self.kind}"'
         if self.kind == "after":
             return f'after("{self.name}")'
+        if self.kind == "thought":
+            return f"thought({self.name})" if self.name else "all_thoughts()"
         return f'"{self.name}"' if self.part == "last" else f'span("{self.name}", "{self.part}")'
 
     @property
@@ -40,6 +42,22 @@ def span(name: str, part: Part = "all") -> Position:
 def after(name: str) -> Position:
     """Every position after the end of a named span, generated tokens included."""
     return Position("after", name)
+
+
+def thought(step: int) -> Position:
+    """The position at which the thought of this number is fed, from 0; never a token.
+
+    Raises:
+        RequestError: thoughts are counted from 0.
+    """
+    if step < 0:
+        raise RequestError("thoughts are counted from 0", asked=f"thought({step})")
+    return Position("thought", str(step))
+
+
+def all_thoughts() -> Position:
+    """The positions of all thoughts, and of no token."""
+    return Position("thought")
 
 
 def position(at: str | Position) -> Position:

@@ -40,6 +40,8 @@ class ModelSpec:
     url: str = ""
     mlx: str = ""  # org/name[@revision] of the same model's files for MLX, where it has others
     mlx_path: str = ""  # or their folder
+    base: str = ""  # on the hub: a checkpoint of weights alone is loaded on its configuration
+    parameters: int | None = None
     listed: bool = True  # in a registry, so that its id is known to every command
 
     def on(self, backend: BackendName | None) -> "ModelSpec":
@@ -170,22 +172,28 @@ def _spec_of(name: str, table: object, folder: Path) -> ModelSpec:
 
 
 def _refuse_values(table: Mapping[str, Any]) -> None:
-    if ("path" in table) == ("hub" in table):
-        raise DataError("an entry has either `path` or `hub`", received=", ".join(sorted(table)))
-    for key in set(table) - {"tags"}:
+    if type(table.get("parameters", 0)) is not int:
+        raise DataError("`parameters` is a whole number", received=repr(table["parameters"]))
+    for key in set(table) - {"tags", "parameters"}:
         if not isinstance(table[key], str):
             raise DataError(f"`{key}` is a string", received=repr(table[key]))
-    if "mlx" in table and "mlx_path" in table:
-        raise DataError("an entry has either `mlx` or `mlx_path`", received="both")
-    for key in ("hub", "mlx"):
-        if key in table and not HUB_NAME.fullmatch(table[key]):
-            raise DataError(f"`{key}` is org/name", received=repr(table[key]))
+    _refuse_sources(table)
     tags = table.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise DataError("`tags` is a list of strings", received=repr(tags))
     for key, choices in (("backend", get_args(BackendName)), ("dtype", get_args(DtypeName))):
         if table.get(key, choices[0]) not in choices:
             raise DataError(f"unknown {key}", expected=", ".join(choices), received=table[key])
+
+
+def _refuse_sources(table: Mapping[str, Any]) -> None:
+    if ("path" in table) == ("hub" in table):
+        raise DataError("an entry has either `path` or `hub`", received=", ".join(sorted(table)))
+    if "mlx" in table and "mlx_path" in table:
+        raise DataError("an entry has either `mlx` or `mlx_path`", received="both")
+    for key in ("hub", "mlx", "base"):
+        if key in table and not HUB_NAME.fullmatch(table[key]):
+            raise DataError(f"`{key}` is org/name", received=repr(table[key]))
 
 
 def _unlisted(registry: Registry, word: str) -> ModelSpec:

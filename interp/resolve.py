@@ -18,8 +18,8 @@ OPS: dict[Verb, Op] = {
 }
 
 
-def write(model: Model, encoded: Encoded, edit: Edit) -> Write:
-    """The edit resolved for one batch.
+def write(model: Model, encoded: Encoded, edit: Edit, *, n_thoughts: int = 0) -> Write:
+    """The edit resolved for one batch, which may be followed by so many thoughts.
 
     Raises:
         RequestError: a vector of another model, a shape that would have to be broadcast, a row or
@@ -35,6 +35,8 @@ def write(model: Model, encoded: Encoded, edit: Edit) -> Write:
         )
     rows = _rows(edit, len(encoded.ids))
     _refuse_shape(model, encoded, edit)
+    if edit.at.kind == "thought":
+        return _thought_write(edit, rows, max(encoded.lengths), n_thoughts)
     mask = encoded.mask(edit.at) & rows[:, None] & (edit.phase != "generated")
     generated = rows & (edit.at.reaches_generated and edit.phase != "prompt")
     alpha = np.broadcast_to(np.asarray(edit.alpha, np.float32), (len(encoded.ids),))
@@ -48,6 +50,24 @@ def _short(fingerprint: str) -> str:
     """The beginning of a hash, and the quantisation where there is one."""
     digest, plus, quantization = fingerprint.partition("+")
     return f"{digest[:12]}{plus}{quantization}"
+
+
+def _thought_write(edit: Edit, rows: np.ndarray, length: int, n_thoughts: int) -> Write:
+    """An edit at thoughts alone: no token of the prompt or of the answer is under its mask."""
+    steps = range(n_thoughts) if not edit.at.name else [int(edit.at.name)]
+    if not steps or max(steps) >= n_thoughts or edit.unit != "raw":
+        raise RequestError(
+            "an edit at thoughts is in raw units, at thoughts that there are",
+            expected=f"thought(0) to thought({n_thoughts - 1})" if n_thoughts else "no thoughts",
+            received=str(edit),
+            hint="think(model, prompts, edit, n_thoughts=...)",
+        )
+    if not np.isfinite(edit.vector).all():
+        raise NonFiniteError("a patched value is NaN or infinite", where=str(edit))
+    none = np.zeros((len(rows), length), dtype=bool)
+    fires = rows[:, None] & np.isin(np.arange(n_thoughts), list(steps))
+    alpha = np.broadcast_to(np.asarray(edit.alpha, np.float32), (len(rows),))
+    return Write(edit.site, OPS[edit.verb], edit.vector, alpha, none, none[:, 0], edit.heads, fires)
 
 
 def feature(model: Model, site: Site) -> tuple[int, ...]:

@@ -25,9 +25,10 @@ SiteName = Literal[
     "mlp_out",
     "final_norm",
     "logits",
+    "thought",
 ]
 SITE_NAMES: tuple[str, ...] = get_args(SiteName)
-WITHOUT_LAYER = frozenset({"embed", "final_norm", "logits"})
+WITHOUT_LAYER = frozenset({"embed", "final_norm", "logits", "thought"})
 PER_HEAD = frozenset({"q", "k", "v", "pattern", "z", "head_out"})
 
 

@@ -20,6 +20,10 @@ def refuse_unavailable(info: ModelInfo, site: Site) -> None:
             received=site.layer,
             hint=f"{site.name}({last}), or {site.name}(model.layer('last'))",
         )
+    if site.name == "thought":
+        raise RequestError(
+            "no thought is fed in a pass over tokens", asked=str(site), hint="think(...)"
+        )
     if site.name in info.refused:
         raise RequestError(
             "this site is not available on this model",

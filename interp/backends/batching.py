@@ -76,6 +76,7 @@ def for_rows(write: Write, rows: Sequence[int], length: int) -> Write:
         alpha=write.alpha[picked],
         mask=write.mask[picked, :length],
         generated=write.generated[picked],
+        thoughts=None if write.thoughts is None else write.thoughts[picked],
     )
 
 

@@ -26,6 +26,16 @@ LogitsAt = Literal["none", "last", "all"]
 
 
 @dataclass(frozen=True)
+class ThoughtInfo:
+    """The tokens around continuous thoughts, and what the checkpoint holds."""
+
+    begin: int
+    end: int
+    projects: bool
+    n_parameters: int
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """Who a loaded model is and what it can be asked."""
 
@@ -44,6 +54,7 @@ class ModelInfo:
     fingerprint: str
     end_ids: frozenset[int] = frozenset()
     refused: Mapping[SiteName, str] = field(default_factory=dict)
+    thoughts: ThoughtInfo | None = None
 
     @property
     def heads(self) -> Mapping[SiteName, int]:
@@ -56,7 +67,8 @@ class Write:
     """An edit resolved for one batch: where it fires is a mask, its dose one number a row.
 
     `value` has the shape of the site's feature ([d_model]; [head, d_head] at `z`), or that with a
-    leading [batch] or [batch, pos]. `generated` says whether it also fires on decoded tokens.
+    leading [batch] or [batch, pos]. `generated` says whether it also fires on decoded tokens,
+    `thoughts` at which continuous thoughts.
     """
 
     site: Site
@@ -66,6 +78,7 @@ class Write:
     mask: Bool[np.ndarray, "batch pos"]
     generated: Bool[np.ndarray, " batch"]
     heads: tuple[int, ...] | None = None
+    thoughts: Bool[np.ndarray, "batch thought"] | None = None
 
 
 @dataclass(frozen=True)

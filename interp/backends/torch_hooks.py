@@ -79,6 +79,8 @@ class Hooked:
     def _installers(self, taps: Taps, heads: Mapping[SiteName, int]) -> Iterator[Install]:
         """What to install, in the order in which a pass meets the sites of one module."""
         for site in sorted(taps.sites, key=lambda site: SITE_NAMES.index(site.name)):
+            if site.name == "thought":
+                continue  # no module makes it: whoever feeds it lets the taps see it
             tap = _shaped(site.name, partial(taps.at, site), heads)
             if site.name == "final_norm":
                 yield partial(on_output, self.norm, tap)

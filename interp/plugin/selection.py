@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
 from operator import not_
+from typing import Final
 
 from interp.backends.installed import INSTALL, to_install
 from interp.errors import RequestError, closest
@@ -18,6 +19,10 @@ from interp.registry import (
     words,
 )
 from interp.sources import Availability, availability
+
+THOUGHTS: Final = "thoughts"
+# What specs of the library itself ask for: a registry without such a model is no mistake.
+KINDS: Final = frozenset({f"tag:{THOUGHTS}"})
 
 
 @dataclass(frozen=True)
@@ -46,15 +51,17 @@ class Selection:
     chosen: tuple[Candidate, ...] = ()
     absent: tuple[Candidate, ...] = ()
 
-    def on(self, patterns: Sequence[str]) -> list[Candidate]:
+    def on(self, patterns: Sequence[str], *, finding: bool = False) -> list[Candidate]:
         """The chosen models that one of the patterns stands for; all of them without patterns.
+
+        A finding without patterns is about models that answer at once, not after thoughts.
 
         Raises:
             RequestError: a pattern stands for no model that is known at all.
         """
         for pattern in patterns:
             known = any(stands_for(pattern, one.spec) for one in self.chosen)
-            if not known and not named(self.registry, pattern):
+            if pattern not in KINDS and not known and not named(self.registry, pattern):
                 raise RequestError(
                     "no model has this name",
                     asked=f"on({pattern!r})",
@@ -65,7 +72,8 @@ class Selection:
         return [
             one
             for one in self.chosen
-            if not patterns or any(stands_for(pattern, one.spec) for pattern in patterns)
+            if any(stands_for(pattern, one.spec) for pattern in patterns)
+            or not (patterns or (finding and THOUGHTS in one.spec.tags))
         ]
 
 

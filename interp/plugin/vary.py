@@ -59,6 +59,7 @@ def varied(loaded: LoadedModel, vary: str) -> LoadedModel:
     if vary not in ROWS:
         return loaded
     from interp.backends.varied import Varied  # noqa: PLC0415  numpy, once a model is loaded
+    from interp.backends.varied_thinking import VariedThinker  # noqa: PLC0415  likewise
     from interp.models import Model  # noqa: PLC0415  likewise
 
     if not isinstance(loaded, Model):
@@ -69,4 +70,5 @@ def varied(loaded: LoadedModel, vary: str) -> LoadedModel:
             received=type(loaded).__name__,
             hint="leave this variation out: interp calibrate --vary repeat",
         )
-    return replace(loaded, backend=Varied(loaded.backend, **ROWS[vary]))
+    kind = VariedThinker if loaded.backend.info.thoughts else Varied
+    return replace(loaded, backend=kind(loaded.backend, **ROWS[vary]))

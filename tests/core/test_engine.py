@@ -106,3 +106,9 @@ def test_a_run_as_a_frame(llama):
     assert list(frame["prompt"]) == TEXTS
     texts = generate(llama, TEXTS, max_new_tokens=2).frame()["generated"]
     assert all(isinstance(text, str) for text in texts)
+
+
+def test_more_vectors_than_positions_are_unembedded(any_model):
+    hidden = np.random.default_rng(0).normal(size=(300, any_model.d_model)).astype(np.float32)
+    few = any_model.backend.unembed(hidden[:20])
+    assert np.abs(any_model.backend.unembed(hidden)[:20] - few).max() < 1e-4

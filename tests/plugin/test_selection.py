@@ -116,6 +116,30 @@ def test_a_spec_restricted_to_other_models_is_not_run(project):
     assert cases(project) == ["llama-a", "llama-a", "gpt-b"]
 
 
+def test_a_finding_about_answers_at_once_is_not_run_on_a_model_that_thinks(project):
+    project.models("llama-a").models("codi-b", entry='tags = ["thoughts"]').spec(
+        """
+        @pytest.mark.finding("a.plain")
+        def test_plain(model, measured): measured("x", 1)
+
+        @pytest.mark.finding("a.thought")
+        @pytest.mark.on("tag:thoughts")
+        def test_thought(model, measured): measured("x", 1)
+
+        @pytest.mark.contract
+        def test_contract(model, measured): measured("x", 1)
+        """
+    )
+    project.run().assert_outcomes(passed=4)
+    assert sorted(cases(project)) == ["codi-b", "codi-b", "llama-a", "llama-a"]
+
+
+def test_specs_of_thoughts_are_no_error_where_no_model_thinks(project):
+    project.models("llama-a").spec("@pytest.mark.on('tag:thoughts')\n" + ASKS, "test_thought.py")
+    project.spec(ASKS)
+    project.run().assert_outcomes(passed=1, deselected=1)
+
+
 def test_a_restriction_to_a_model_that_does_not_exist_is_an_error_of_its_file(project):
     project.models("llama-a").spec("@pytest.mark.on('lama-*')\n" + ASKS, "test_typo.py")
     project.spec(ASKS)

@@ -1,0 +1,42 @@
+"""Thinking another harmless way: questions in another order, or a few at a time."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from jaxtyping import Float
+
+from interp.backends.batching import for_rows
+from interp.backends.protocol import Write
+from interp.backends.thinking import ThinkRequest, Thinks, Thought, joined
+from interp.backends.varied import Varied
+
+
+class VariedThinker(Varied):
+    """A varied backend whose checkpoint thinks."""
+
+    def think(
+        self, ids: Sequence[Sequence[int]], writes: Sequence[Write], request: ThinkRequest
+    ) -> Thought:
+        """Several courses of thought over parts of the batch, put together as one."""
+        groups = self._parts(len(ids))
+        return joined([self._part(ids, writes, rows, request) for rows in groups], groups)
+
+    def rethink(
+        self, ids: Sequence[int], request: ThinkRequest
+    ) -> tuple[Float[np.ndarray, "step d_model"], Float[np.ndarray, " d_vocab"]]:
+        """One row with nothing cached, which is not varied."""
+        return cast("Thinks", self.backend).rethink(ids, request)
+
+    def _part(
+        self,
+        ids: Sequence[Sequence[int]],
+        writes: Sequence[Write],
+        rows: Sequence[int],
+        request: ThinkRequest,
+    ) -> Thought:
+        batch = [ids[row] for row in rows]
+        # One more than the question: the token that begins the thoughts is under the masks too.
+        longest = max(map(len, batch)) + 1
+        own = [for_rows(write, rows, longest) for write in writes]
+        return cast("Thinks", self.backend).think(batch, own, request)
