@@ -168,6 +168,7 @@ def test_prompt_sets_are_what_the_recipe_says(recipe, tmp_path, monkeypatch):
     assert written == {f"{name}.jsonl": digest(PROMPTS / f"{name}.jsonl") for name in SETS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["gpt2", "llama"])
 def test_the_same_seed_gives_the_same_bytes(tmp_path, architecture):
     few = ["--teacher-steps", "3", "--steps", "3", "--architecture", architecture]

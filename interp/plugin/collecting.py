@@ -28,8 +28,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     setting = metafunc.config.stash[SETTING]
     patterns = [str(word) for mark in item.iter_markers("on") for word in mark.args]
     try:
-        finding = item.get_closest_marker("finding") is not None
-        candidates = setting.selection.on(patterns, finding=finding)
+        of_language = any(item.get_closest_marker(role) for role in ("finding", "calibration"))
+        candidates = setting.selection.on(patterns, of_language=of_language)
     except RequestError as error:
         raise pytest.Collector.CollectError(str(error)) from None
     params = [_param(one, setting) for one in candidates] or [_no_model(setting)]

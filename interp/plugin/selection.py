@@ -51,10 +51,11 @@ class Selection:
     chosen: tuple[Candidate, ...] = ()
     absent: tuple[Candidate, ...] = ()
 
-    def on(self, patterns: Sequence[str], *, finding: bool = False) -> list[Candidate]:
+    def on(self, patterns: Sequence[str], *, of_language: bool = False) -> list[Candidate]:
         """The chosen models that one of the patterns stands for; all of them without patterns.
 
-        A finding without patterns is about models that answer at once, not after thoughts.
+        What is `of_language`, findings and calibrations, is without patterns about models that
+        answer at once, not after thoughts.
 
         Raises:
             RequestError: a pattern stands for no model that is known at all.
@@ -73,7 +74,7 @@ class Selection:
             one
             for one in self.chosen
             if any(stands_for(pattern, one.spec) for pattern in patterns)
-            or not (patterns or (finding and THOUGHTS in one.spec.tags))
+            or not (patterns or (of_language and THOUGHTS in one.spec.tags))
         ]
 
 

@@ -15,7 +15,8 @@ from interp.backends.torch_thinker_twins import RANK, write_thinker_twin
 from interp.backends.torch_twins import write_twin
 from interp.errors import DataError, NonFiniteError
 from interp.models import load
-from interp.registry import ModelSpec, availability
+from interp.registry import ModelSpec
+from interp.sources import availability
 from interp.thoughts import think
 
 ROW = (5, 17, 9, 250, 31)
