@@ -139,7 +139,9 @@ def think(
             _refuse_dead(model, edits, n_thoughts)
         writes = [write(model, encoded, edit, n_thoughts=n_thoughts) for edit in edits]
         request = ThinkRequest(n_thoughts, tuple(capture), _spelled(model, said), MOST_NEW)
-        done = _engine(model).think([row[:-1] for row in encoded.ids], writes, request)
+        done = cast("Thinks", model.backend).think(
+            [row[:-1] for row in encoded.ids], writes, request
+        )
         parts = zip(edits, writes, done.fired, strict=True)
         ledger = tuple(entry(encoded, edit, one, n, done.passes) for edit, one, n in parts)
         texts = tuple(model.backend.tokenizer.decode(request.said + new) for new in done.new_ids)
@@ -181,10 +183,6 @@ def _about(model: Model) -> ThoughtInfo:
             "this model has no continuous thoughts", hint="a checkpoint in the published layout"
         )
     return model.backend.info.thoughts
-
-
-def _engine(model: Model) -> Thinks:
-    return cast("Thinks", model.backend)
 
 
 def _begun(encoded: Encoded, begin: int) -> Encoded:
