@@ -22,6 +22,7 @@ from interp.backends.thinking import FED, ThinkRequest, Thought, joined, refuse_
 from interp.backends.tokenizer import Tokenizer
 from interp.backends.torch import TorchBackend
 from interp.backends.torch_codi import Student, load_student
+from interp.backends.torch_layout import decoder_of
 from interp.errors import RequestError
 from interp.sites import Site
 
@@ -88,7 +89,7 @@ class TorchThinker(TorchBackend):
         with torch.no_grad():
             read = self._embedded([[*ids, about.begin]])
             for step in range(request.n_thoughts + 1):
-                out = self._model.get_decoder()(inputs_embeds=read, use_cache=False)
+                out = decoder_of(self._model)(inputs_embeds=read, use_cache=False)
                 states.append(out.last_hidden_state[:, -1:])
                 if step < request.n_thoughts:
                     read = torch.cat([read, self._projection(states[-1])], dim=1)
@@ -170,7 +171,7 @@ class _Course:
     def __init__(
         self, model: Any, taps: Taps, writes: Sequence[Write], capture: Sequence[Site]
     ) -> None:
-        self._model, self._decoder = model, model.get_decoder()
+        self._model, self._decoder = model, decoder_of(model)
         self._taps, self._writes = taps, writes
         self._kept: dict[Site, list[np.ndarray]] = {site: [] for site in capture}
         self._past: Any = None
