@@ -113,17 +113,13 @@ def test_a_contract_that_failed_before_the_crash_makes_the_rest_invalid(project)
 
 
 def begin(project, *words):
-    """A session that runs while the test goes on, and hears an interrupt.
-
-    What runs in the background ignores SIGINT from birth, and so would all it starts.
-    """
+    """A session that runs while the test goes on; in the background it would ignore SIGINT."""
     own = ["-m", "pytest", "-p", "interp.plugin", "-p", "no:cacheprovider"]
     pipes = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     heard = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return subprocess.Popen([sys.executable, *own, *words], cwd=project.path, **pipes)
-    finally:
-        signal.signal(signal.SIGINT, heard)
+    started = subprocess.Popen([sys.executable, *own, *words], cwd=project.path, **pipes)
+    signal.signal(signal.SIGINT, heard)
+    return started
 
 
 def edit_manifest(run, **changes):
