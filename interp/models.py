@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
-from interp.backends.installed import INSTALL, to_install
+from interp.backends.installed import INSTALL, THINKERS, to_install
 from interp.backends.protocol import Backend
 from interp.backends.published import holds_thoughts
 from interp.backends.record import verified
@@ -26,7 +26,6 @@ BACKENDS = {
     "torch": ("interp.backends.torch", "TorchBackend"),
     "mlx": ("interp.backends.mlx", "MlxBackend"),
 }
-THINKERS = {"torch": ("interp.backends.torch_thinker", "TorchThinker")}
 
 
 @dataclass(frozen=True, eq=False, repr=False)

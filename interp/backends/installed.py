@@ -4,6 +4,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 NEEDS: Final = {"torch": ("torch", "transformers"), "mlx": ("mlx", "mlx-lm", "transformers")}
+# The backends that run models of continuous thoughts, and what runs them there.
+THINKERS: Final = {"torch": ("interp.backends.torch_thinker", "TorchThinker")}
 INSTALL: Final = {name: f"pip install 'interp-specs[{name}]'" for name in NEEDS}
 
 

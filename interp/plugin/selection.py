@@ -6,7 +6,7 @@ from itertools import compress
 from operator import not_
 from typing import Final
 
-from interp.backends.installed import INSTALL, to_install
+from interp.backends.installed import INSTALL, THINKERS, to_install
 from interp.errors import RequestError, closest
 from interp.plugin.options import Options
 from interp.registry import (
@@ -23,6 +23,7 @@ from interp.sources import Availability, availability
 THOUGHTS: Final = "thoughts"
 # What specs of the library itself ask for: a registry without such a model is no mistake.
 KINDS: Final = frozenset({f"tag:{THOUGHTS}"})
+ON_TORCH: Final = "--backend torch"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Candidate:
     def lacks_engine(self) -> bool:
         """Whether it is only the backend that is not here."""
         return self.here.fetch in INSTALL.values()
+
+    @property
+    def needs_another(self) -> bool:
+        """Whether its files are here and only another backend runs such a model."""
+        return self.here.fetch == ON_TORCH
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,10 @@ def _candidate(spec: ModelSpec, options: Options) -> Candidate:
     if options.models and options.allow_download and not wanted.is_local:
         here = Availability(present=True)
     command = to_install(wanted.backend) if here.present and wanted.backend != "torch" else ""
-    if command:
+    if here.present and wanted.backend not in THINKERS and (spec.base or THOUGHTS in spec.tags):
+        here = Availability(
+            False, f"the {wanted.backend} backend has no continuous thoughts", ON_TORCH
+        )
+    elif command:
         here = Availability(False, f"the {wanted.backend} backend is not installed", command)
     return Candidate(wanted, here)

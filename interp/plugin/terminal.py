@@ -13,6 +13,7 @@ from interp.plugin.cases import spec_of
 from interp.plugin.closing import Closed, close, journal_of
 from interp.plugin.pace import Pace, durations
 from interp.plugin.reported import Reported, reported
+from interp.plugin.selection import ON_TORCH
 from interp.plugin.setting import SETTING
 from interp.reports.compare import Comparison
 from interp.reports.diff_text import against
@@ -148,8 +149,11 @@ class Terminal:
             yield f"interp: run {_short(self._setting.run, self._config)}{about}"
 
     def _absent(self) -> str:
-        absent = [one.spec.id for one in self._setting.selection.absent]
-        return f"; not here: {_named(absent)} (interp fetch ID)" if absent else ""
+        absent = self._setting.selection.absent
+        left = [one.spec.id for one in absent if one.needs_another]
+        away = [one.spec.id for one in absent if not one.needs_another]
+        elsewhere = f"; only with {ON_TORCH}: {_named(left)}" if left else ""
+        return (f"; not here: {_named(away)} (interp fetch ID)" if away else "") + elsewhere
 
     def _announce(self, ours: Reported, report: pytest.TestReport) -> None:
         if self._config.get_verbosity() < 0:

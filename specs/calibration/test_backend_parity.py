@@ -37,7 +37,7 @@ def tolerance(model):
 
 def sites_of(*models):
     """Every site that all of these models can capture."""
-    refused = {"head_out", "logits"}.union(*(one.backend.info.refused for one in models))
+    refused = {"head_out", "logits", "thought"}.union(*(one.backend.info.refused for one in models))
     names = [name for name in SITE_NAMES if name not in refused]
     everywhere = [Site(name) for name in names if name in WITHOUT_LAYER]
     layered = [name for name in names if name not in WITHOUT_LAYER]

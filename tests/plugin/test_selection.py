@@ -176,6 +176,17 @@ def test_the_registry_can_be_elsewhere(project):
     project.run().assert_outcomes(passed=1)
 
 
+def test_a_model_that_thinks_is_left_out_where_the_backend_has_no_thoughts(project, monkeypatch):
+    project.models("llama-a").models("thinker", entry='tags = ["thoughts"]').spec(ASKS)
+    monkeypatch.setattr("interp.plugin.selection.to_install", lambda _: "")
+    result = project.run("--backend", "mlx", "--gate")
+    assert cases(project) == ["llama-a"]
+    result.stdout.fnmatch_lines(["interp: 1 spec on llama-a; only with --backend torch: thinker"])
+    result = project.run("--backend", "mlx", "-rs", "--model", "thinker")
+    result.assert_outcomes(skipped=1)
+    assert "the mlx backend has no continuous thoughts" in result.stdout.str()
+
+
 def test_a_backend_that_is_not_installed_is_a_skip_with_the_command(project, monkeypatch):
     project.models("llama-a").spec(ASKS)
     command = "pip install 'interp-specs[mlx]'"
