@@ -15,9 +15,12 @@ from typing import Annotated, Final, NamedTuple
 
 import typer
 
+from interp.backends.installed import to_install
 from interp.errors import DataError, RequestError, closest
 from interp.project import find_registry
+from interp.registry import BackendName
 from interp.reports.noise import (
+    ONLY_ON_TORCH,
     PLAIN,
     VARIATIONS,
     Noise,
@@ -47,6 +50,7 @@ class Asked:
     models: tuple[str, ...]
     expression: str
     variations: tuple[str, ...]
+    backend: BackendName | None = None
 
 
 class Row(NamedTuple):
@@ -68,6 +72,9 @@ def calibrate(
     vary: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help=f"Of {', '.join(VARIATIONS)}.")
     ] = None,
+    backend: Annotated[
+        BackendName | None, typer.Option(help="Compute with this (default: the registry's).")
+    ] = None,
     reports_dir: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where noise/ is kept (default: reports).")
     ] = None,
@@ -76,7 +83,8 @@ def calibrate(
     """Measure how far each finding's values move under changes that should not matter."""
     root = find_registry(Path.cwd()).parents[1]
     reports = root / "reports" if reports_dir is None else reports_dir.absolute()
-    asked = Asked(root, reports, tuple(model or ()), expression, _variations(vary or USUAL))
+    variations = _variations(vary, backend)
+    asked = Asked(root, reports, tuple(model or ()), expression, variations, backend)
     if not (root / FINDINGS).is_dir():
         raise RequestError("there is nothing to calibrate", expected=FINDINGS, where=str(root))
     for path in sorted((reports / "noise").glob("*.jsonl")):
@@ -97,13 +105,26 @@ def calibrate(
     typer.echo(f"kept in {_short(reports / 'noise', root)}", err=as_json)
 
 
-def _variations(asked: Sequence[str]) -> tuple[str, ...]:
-    for name in asked:
-        if name not in VARIATIONS:
+def _variations(asked: Sequence[str] | None, backend: BackendName | None) -> tuple[str, ...]:
+    """The ways that were asked for, or the usual ones that this backend has.
+
+    Raises:
+        RequestError: the backend is not installed, or there is no such way, at all or on it.
+    """
+    absent = ONLY_ON_TORCH if backend not in (None, "torch") else ()
+    had = [name for name in VARIATIONS if name not in absent]
+    for name in asked or ():
+        if name not in had:
+            where = f" on {backend}" if name in absent else ""
             raise RequestError(
-                "no such variation", asked=f"--vary {name}", hint=closest(name, VARIATIONS)
+                f"no such variation{where}",
+                asked=f"--vary {name}",
+                expected=", ".join(had),
+                hint="" if where else closest(name, had),
             )
-    return tuple(dict.fromkeys(asked))
+    if backend and (command := to_install(backend)):
+        raise RequestError(f"the {backend} backend is not installed", hint=command)
+    return tuple(dict.fromkeys(asked or (name for name in USUAL if name in had)))
 
 
 def _summary(
@@ -150,6 +171,7 @@ def _run(run: Path, name: str, asked: Asked) -> RunRecord:
     command += ["--vary", name, "--run-dir", str(run), "--reports-dir", str(asked.reports)]
     command += [word for model in asked.models for word in ("--model", model)]
     command += ["-k", asked.expression] if asked.expression else []
+    command += ["--backend", asked.backend] if asked.backend else []
     environment = {**os.environ, **ONE_THREAD}
     if name == "threads-2":
         environment["OMP_NUM_THREADS"] = "2"

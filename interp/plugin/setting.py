@@ -14,7 +14,7 @@ from interp.plugin.claiming import claim, own_folder
 from interp.plugin.options import Options, read_options
 from interp.plugin.resuming import Resumed, resume
 from interp.plugin.selection import Selection, select
-from interp.plugin.vary import set_threads
+from interp.plugin.vary import refuse_absent, set_threads
 from interp.registry import ModelSpec
 from interp.reports.baselines import Baseline, baseline_file, load_baseline
 from interp.reports.folders import find_run
@@ -84,6 +84,7 @@ def decide(config: pytest.Config) -> Setting:
     options = read_options(config)
     try:
         selection = select(options)
+        refuse_absent(options.vary, [one.spec for one in selection.chosen if one.here.present])
         baselines = {
             one.spec.id: load_baseline(baseline_file(options.reports_dir, one.spec.id))
             for one in selection.chosen

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import pytest
 from interp.errors import RequestError
 from interp.plugin.hookspecs import LoadedModel
 from interp.registry import ModelSpec
+from interp.reports.noise import ONLY_ON_TORCH
 
 # How rows are handed to the model, as arguments of interp.backends.varied.Varied.
 ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -43,6 +44,23 @@ def set_threads(config: pytest.Config, vary: str) -> None:
             os.environ[VARIABLE] = before
 
     config.add_cleanup(restore)
+
+
+def refuse_absent(vary: str, specs: Iterable[ModelSpec]) -> None:
+    """Nothing, if every engine of these models has this variation.
+
+    Raises:
+        RequestError: one has not, so that nothing would be varied and the noise be called zero.
+    """
+    for spec in specs:
+        if vary in ONLY_ON_TORCH and spec.backend != "torch":
+            raise RequestError(
+                f"the {spec.backend} backend has no such variation",
+                asked=f"--vary {vary}",
+                expected="rows in another order or number, which every backend has",
+                where=spec.id,
+                hint=f"interp calibrate --backend {spec.backend}, which leaves it out",
+            )
 
 
 def spec_for(spec: ModelSpec, vary: str) -> ModelSpec:

@@ -18,6 +18,7 @@ from interp.reports.values import Identity, Scalar, Value
 
 PLAIN: Final = "plain"
 VARIATIONS: Final = ("repeat", "order", "batch-4", "batch-1", "threads-2", "eager")
+ONLY_ON_TORCH: Final = ("threads-2", "eager")  # mlx-lm has one attention, and MLX its own threads
 ENVIRONMENT: Final = ("backend", "device", "dtype", "quantization")
 P_VALUE: Final = "p"  # the unit of a probability that is claimed to be small
 

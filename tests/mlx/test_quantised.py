@@ -22,13 +22,15 @@ convert = pytest.importorskip("mlx_lm", reason=WITHOUT).convert
 SHIPPED = "fixtures/checkpoints/llama-world"
 TEXTS = ["The capital of France is", "hot -> cold , big"]
 WIDE = {
+    "num_hidden_layers": 3,
     "hidden_size": 128,
-    "intermediate_size": 256,
+    "intermediate_size": 128,
     "head_dim": 32,
     "rope_parameters": {"rope_theta": 5e5},
 }
 PACKED = [(bits, group) for bits in (4, 8) for group in (32, 64, 128)]
 packings = pytest.mark.parametrize(("bits", "group"), PACKED)
+GRIDS = "specs/contracts/test_sharing.py"  # half the time of all contracts: on one packing
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +46,9 @@ def packed(whole, tmp_path_factory):
     made = tmp_path_factory.mktemp("packed")
 
     @cache
-    def folder(bits, group, dtype=None):
-        where = made / f"llama-{bits}bit-g{group}-{dtype or 'float32'}"
-        how = {"q_bits": bits, "q_group_size": group, "dtype": dtype}
-        convert(str(whole), str(where), quantize=True, **how)
+    def folder(bits, group):
+        where = made / f"llama-{bits}bit-g{group}"
+        convert(str(whole), str(where), quantize=True, q_bits=bits, q_group_size=group)
         return where
 
     return folder
@@ -75,10 +76,10 @@ def test_fewer_bits_are_further_from_the_whole_model(whole, packed, on_mlx):
     assert relative_error(four, there) > 4 * relative_error(eight, there) > 0
 
 
-@pytest.mark.slow
-def test_activations_have_the_dtype_that_is_asked_for(packed, on_mlx):
+def test_activations_have_the_dtype_that_is_asked_for(twin, on_mlx, tmp_path):
     """MLX's CPU kernel sums packed products in bfloat16, so that some sites may be refused."""
-    folder = packed(4, 64, "bfloat16")
+    folder = str(tmp_path / "packed")
+    convert(str(twin("llama", **WIDE)), folder, quantize=True, q_bits=4, dtype="bfloat16")
     assert on_mlx(folder).backend.info.dtype == "float32"
     model = on_mlx(folder, dtype="checkpoint")
     assert model.backend.info.dtype == "bfloat16"
@@ -119,21 +120,38 @@ def test_torch_says_that_it_cannot_read_them(packed):
         load(str(packed(4, 64)), backend="torch")
 
 
-@pytest.mark.parametrize(
-    ("bits", "group"),
-    [pytest.param(*one, marks=() if one == (4, 64) else pytest.mark.slow) for one in PACKED],
-)
-def test_the_contracts_hold(packed, tmp_path, pytestconfig, bits, group):
-    command = [sys.executable, "-m", "pytest", "specs/contracts", "-q", "-p", "no:cacheprovider"]
-    command += ["--backend", "mlx", "--model", str(packed(bits, group))]
-    done = subprocess.run(
-        [*command, "--run-dir", str(tmp_path / "run")],
-        cwd=pytestconfig.rootpath,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    ends = [end for end in read_run(tmp_path / "run").ends if end.case.model]
-    bad = {end.case.nodeid for end in ends if end.verdict not in {"holds", "skipped"}}
-    assert bad == set(), done.stdout
-    assert sum(end.verdict == "holds" for end in ends) > 50
+@pytest.fixture(scope="module")
+def said(packed, tmp_path_factory, pytestconfig):
+    """Runs specs on packed models, all in one session: by model, their verdicts by node id."""
+    root = pytestconfig.rootpath
+    asked = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-report"]
+
+    def verdicts(packings, *words):
+        folders = [str(packed(*one)) for one in packings]
+        record = tmp_path_factory.mktemp("session") / "run"
+        command = [*asked, *words, "--backend", "mlx", "--model", ",".join(folders)]
+        subprocess.run([*command, "--run-dir", str(record)], cwd=root, check=False)
+        ends = [end for end in read_run(record).ends if end.case.model]
+        ids = {end.case.model for end in ends}
+        return {i: {e.case.nodeid: e.verdict for e in ends if e.case.model == i} for i in ids}
+
+    return verdicts
+
+
+@pytest.fixture(scope="module")
+def contracts(said):
+    """What the contracts say of every packing."""
+    return said(PACKED, "specs/contracts", f"--ignore={GRIDS}")
+
+
+@packings
+def test_the_contracts_hold(contracts, bits, group):
+    told = contracts[f"llama-{bits}bit-g{group}"]
+    assert {name for name, verdict in told.items() if verdict not in {"holds", "skipped"}} == set()
+    assert sum(verdict == "holds" for verdict in told.values()) > 50
+
+
+def test_a_grid_on_packed_weights_is_its_runs(said):
+    (told,) = said([(4, 64)], GRIDS).values()
+    assert len(told) == 9
+    assert set(told.values()) == {"holds"}

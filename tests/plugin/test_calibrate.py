@@ -120,6 +120,21 @@ def test_what_cannot_be_calibrated_is_said(light):
         calibrate("--vary", "repeat")
 
 
+def test_a_backend_is_calibrated_by_itself_in_the_ways_it_has(light, monkeypatch):
+    finding(light, MOVES)
+    with pytest.raises(RequestError, match=r"(?s)no such variation on mlx.*repeat, order, batch-4"):
+        calibrate("--backend", "mlx", "--vary", "eager")
+    monkeypatch.setattr("interp.calibrate.to_install", lambda name: f"pip install it[{name}]")
+    with pytest.raises(RequestError, match=r"(?s)mlx backend is not installed.*pip install it"):
+        calibrate("--backend", "mlx")
+    asked = []
+    monkeypatch.setattr("interp.calibrate.to_install", lambda _: "")
+    monkeypatch.setattr("interp.calibrate._records", lambda _, what: asked.append(what) or 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        calibrate("--backend", "mlx")
+    assert (asked[0].backend, asked[0].variations) == ("mlx", ("repeat", "order", "batch-4"))
+
+
 @pytest.mark.usefixtures("light")
 def test_a_run_that_cannot_be_started_is_said(tmp_path):
     (tmp_path / "specs" / "findings").mkdir(parents=True)

@@ -190,6 +190,17 @@ def test_threads_are_set_before_torch_and_never_after(light, monkeypatch):
     result.stderr.fnmatch_lines(["ERROR: --vary threads-2: torch is imported already*"])
 
 
+def test_a_variation_that_an_engine_does_not_have_is_refused(light, monkeypatch):
+    light.spec("def test_it(model): pass")
+    light.models("on-mlx", entry='backend = "mlx"')
+    monkeypatch.setattr("interp.plugin.selection.to_install", lambda _: "")
+    result = light.run("--vary", "eager")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["ERROR: --vary eager failed: the mlx backend has no such*"])
+    assert light.run("--vary", "eager", "--model", "llama-a").ret == 0
+    assert light.run("--vary", "repeat").ret == 0
+
+
 def test_workers_know_the_noise_too(light):
     light.spec(CLAIM.format(value="0.01", unit="1", bound=0))
     keep(light)
