@@ -11,8 +11,8 @@ class MlxArrays:
     """numpy to MLX and back."""
 
     def constant(self, value: Float[np.ndarray, "..."]) -> mx.array:
-        """A numpy array as float32."""
-        return mx.array(np.asarray(value, np.float32))
+        """A numpy array as float32; a copy, as MLX takes no array that runs backwards."""
+        return mx.array(np.array(value, np.float32, order="C"))
 
     def float32(self, value: mx.array) -> mx.array:
         """The value in float32."""
