@@ -14,6 +14,7 @@ from interp.backends.mlx_hooks import Hooked
 from interp.backends.mlx_places import Place, installed
 from interp.backends.protocol import ModelInfo
 from interp.backends.sharing import Grove
+from interp.errors import RequestError
 
 
 class Growth(Growing):
@@ -87,9 +88,16 @@ class Growth(Growing):
         for cache in self._caches:
             cache.leave(self._engine.indices(kept))
 
-    def _feed(self, tokens: Int[np.ndarray, " row"], step: int) -> None:
-        """One token a row through the model; the head is never computed."""
-        self._step = step
+    def _feed(self, tokens: Int[np.ndarray, " row"], _step: int) -> None:
+        """One token a row through the model; the head is never computed.
+
+        Raises:
+            RequestError: there is no place for it, or mlx-lm has no window for it.
+        """
+        if self._caches[0].offset >= self._info.max_length:
+            raise RequestError(
+                "decoding goes on beyond the model's length", expected=self._info.max_length
+            )
         with installed(self._places()):
             self._hooked.model(self._engine.indices(tokens[:, None]), cache=self._caches)
         mx.eval(self._hidden, [cache.fed for cache in self._caches if cache.fed is not None])

@@ -57,7 +57,8 @@ class MlxSharing:
         appended.
         """
         info, size = self.info, self._size
-        inner = getattr(self.hooked.model.args, "intermediate_size", None) or 4 * info.d_model
+        config = getattr(self.hooked.model, "args", None)
+        inner = getattr(config, "intermediate_size", None) or 4 * info.d_model
         copies = 4 * longest * info.n_kv_heads * info.d_head * size
         scores = 3 * info.n_heads * longest * 4
         return int(copies + scores + (3 * inner + 8 * info.d_model) * size)

@@ -173,6 +173,15 @@ def test_rows_end_one_by_one_and_take_no_more_after_it(llama):
     assert found.work.layer_tokens == read + 4 * fed
 
 
+def test_decoding_does_not_go_on_where_mlx_lm_has_no_window(twin, on_mlx):
+    model = on_mlx(twin("gemma2", sliding_window=16))
+    variants = [(steer(resid_post(n), VECTORS[n]).during("generated"),) for n in range(4)]
+    grid = sweep(model, TEXTS[1:2], variants, read=lambda one: one.new_ids, max_new_tokens=2)
+    assert str(grid.rung) == "cone"
+    with pytest.raises(RequestError, match="beyond the model's length"):
+        sweep(model, TEXTS[1:2], variants, read=lambda one: one.new_ids, max_new_tokens=16)
+
+
 @pytest.mark.parametrize("bits", [4, 8])
 def test_packed_weights_share_too(twin, on_mlx, tmp_path, bits):
     wide = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}
