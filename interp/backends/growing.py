@@ -12,6 +12,7 @@ from interp.backends.brush import Brush, at_layer
 from interp.backends.protocol import ModelInfo
 from interp.backends.rows import Array
 from interp.backends.sharing import Grove, Grown
+from interp.errors import NonFiniteError
 from interp.sites import SiteName
 
 HEAD_ROWS = 64  # rows whose logits are held at once
@@ -28,11 +29,19 @@ class Growing(ABC):
         self._info, self._grove, self._limit = info, grove, limit
         self._rows, self._alive = rows, rows
         self._step, self._layer_tokens = 0, 0
+        self._hidden: Array  # what the final norm reads of each row, [row, d_model]
 
     def to_the_end(self) -> Grown:
-        """One token after another, until every row has ended or has as many as it may."""
+        """One token after another, until every row has ended or has as many as it may.
+
+        Raises:
+            NonFiniteError: what a token would be chosen by is NaN or infinite.
+        """
         chosen = np.zeros((len(self._grove.prompt), self._limit), dtype=np.int64)
         for step in range(self._limit):
+            if not self._engine.all_finite(self._hidden):
+                where = f"the final norm's input at new token {step + 1}"
+                raise NonFiniteError("an activation is NaN or infinite", where=where)
             tokens = self._likeliest()
             chosen[self._alive, step] = tokens
             going = ~np.isin(tokens, list(self._info.end_ids))

@@ -92,7 +92,7 @@ class MlxBackend:
         return decoded_by_length(ids, writes, decode)
 
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
-        """The model's own forward with its final norm given `hidden`: norm, head, softcap, scaling."""
+        """The model's own forward with its final norm given `hidden`: norm, head and all after."""
         hooked = self._open()
         with hooked.alone():
             return self._arrays.numpy(hooked.head(self._arrays.constant(hidden)))

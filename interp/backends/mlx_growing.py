@@ -63,7 +63,10 @@ class Growth(Growing):
         is_own = np.zeros((len(rows), width), dtype=bool)
         if not parts:
             return None, is_own
-        own = [self._room(kept[layer], len(rows), width) for kept in (self._trunk.keys, self._trunk.values)]
+        own = [
+            self._room(kept[layer], len(rows), width)
+            for kept in (self._trunk.keys, self._trunk.values)
+        ]
         for here, pair in parts:
             chosen = np.flatnonzero(here >= 0)
             to, of = self._engine.indices(here[chosen]), self._engine.indices(chosen)

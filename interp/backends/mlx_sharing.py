@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -66,15 +66,15 @@ class MlxSharing:
     def bytes_a_row(self, own: int) -> int:
         """What a row takes while it is decoded, with so many keys and values of its own."""
         info = self.info
-        return 2 * own * info.n_kv_heads * info.d_head * info.n_layers * self._size
+        return int(2 * own * info.n_kv_heads * info.d_head * info.n_layers * self._size)
 
     @property
     def memory(self) -> int:
         """What a sweep may take where nothing is said: a quarter of what is free, or enough."""
         if self.info.device == "cpu":
             return min(room.free() // 4, room.CPU_BYTES)
-        most = int(mx.device_info()["max_recommended_working_set_size"])
-        return max(most - mx.get_active_memory(), 0) // 4
+        most = mx.device_info().get("max_recommended_working_set_size") or room.free()
+        return max(int(most) - int(mx.get_active_memory()), 0) // 4
 
     def trunk(self, plan: TrunkPlan) -> KeptTrunk:
         """The unedited pass over prompts of any lengths, right-padded: the model's own forward."""
@@ -100,8 +100,7 @@ class MlxSharing:
         alike = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
         with self._alone():
             growths = [
-                Growth(self.hooked, self.info, trunk, grove, rows, max_new_tokens)
-                for rows in alike
+                Growth(self.hooked, self.info, trunk, grove, rows, max_new_tokens) for rows in alike
             ]
             for waved, _ in grove.brought:
                 waved.clear()  # copied by now
@@ -159,9 +158,7 @@ class MlxSharing:
             raise
 
 
-def _note_call(
-    trunk: KeptTrunk, layer: int, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> None:
+def _note_call(trunk: KeptTrunk, layer: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     """What a layer is given beside the stream."""
     named = dict(kwargs)
     if not args:

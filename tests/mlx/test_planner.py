@@ -185,7 +185,9 @@ def test_decoding_does_not_go_on_where_mlx_lm_has_no_window(twin, on_mlx):
 @pytest.mark.parametrize("bits", [4, 8])
 def test_packed_weights_share_too(twin, on_mlx, tmp_path, bits):
     wide = {"hidden_size": 64, "intermediate_size": 128, "head_dim": 16}
-    convert(str(twin("llama", **wide)), str(tmp_path / "p"), quantize=True, q_bits=bits, q_group_size=32)
+    convert(
+        str(twin("llama", **wide)), str(tmp_path / "p"), quantize=True, q_bits=bits, q_group_size=32
+    )
     model = on_mlx(tmp_path / "p")
     variants = [(), *back_patches(model), (steer(resid_post(1), np.ones(64, np.float32)),)]
     grid = sweep(model, TEXTS, variants, read=logits_of)
