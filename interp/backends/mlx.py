@@ -20,35 +20,17 @@ from mlx_lm.models.cache import make_prompt_cache
 
 from interp.backends.available import refuse_unavailable
 from interp.backends.batching import decoded_by_length, real_positions, until
+from interp.backends.mlx_arrays import MlxArrays, padded
 from interp.backends.mlx_hooks import Hooked
 from interp.backends.mlx_loading import describe, float_weight, load_model
-from interp.backends.mlx_places import Place, Tap
+from interp.backends.mlx_places import Tap
 from interp.backends.mlx_reference import MlxReference
+from interp.backends.mlx_sharing import MlxSharing
 from interp.backends.protocol import Decoded, Forward, LogitsAt, ModelInfo, Write
 from interp.backends.taps import Taps, blank, finite
 from interp.backends.tokenizer import Tokenizer
 from interp.errors import RequestError
 from interp.sites import Site, SiteName
-
-
-class MlxArrays:
-    """numpy to MLX and back."""
-
-    def constant(self, value: Float[np.ndarray, "..."]) -> mx.array:
-        """A numpy array as float32."""
-        return mx.array(np.asarray(value, np.float32))
-
-    def float32(self, value: mx.array) -> mx.array:
-        """The value in float32."""
-        return value.astype(mx.float32)
-
-    def cast_like(self, value: mx.array, reference: mx.array) -> mx.array:
-        """The value in the reference's dtype, rounded once."""
-        return value.astype(reference.dtype)
-
-    def numpy(self, value: mx.array) -> Float[np.ndarray, "..."]:
-        """The value as numpy float32; here it is computed."""
-        return np.array(value.astype(mx.float32))
 
 
 class MlxBackend:
@@ -96,7 +78,7 @@ class MlxBackend:
         last = real.sum(axis=1) - 1
         keep = at_each(last) if logits == "last" else everywhere
         with self._tapped(writes, capture, real, keep) as (model, taps):
-            out = self._logits(model(_padded(ids, real)), real, logits)
+            out = self._logits(model(padded(ids, real)), real, logits)
         return Forward(out, taps.all_captured(), taps.fired())
 
     def generate(
@@ -110,20 +92,20 @@ class MlxBackend:
         return decoded_by_length(ids, writes, decode)
 
     def unembed(self, hidden: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, "n d_vocab"]:
-        """The model's own forward with its final norm given `hidden`: norm, head, softcap, scaling.
-
-        The layers before it are never computed, since nothing depends on them.
-        """
+        """The model's own forward with its final norm given `hidden`: norm, head and all after."""
         hooked = self._open()
-        value = self._arrays.constant(hidden)[None]
-        given = Place(hooked.norm, lambda old: value.astype(old.dtype), "input")
-        with hooked.alone(given):
-            return self._arrays.numpy(hooked.model(mx.zeros(value.shape[:2], mx.int32))[0])
+        with hooked.alone():
+            return self._arrays.numpy(hooked.head(self._arrays.constant(hidden)))
 
     @property
     def reference(self) -> MlxReference:
         """The model as mlx-lm itself runs it."""
         return MlxReference(self._open(), self.info.end_ids)
+
+    @property
+    def sharing(self) -> MlxSharing:
+        """The steps of a planned sweep on this model."""
+        return MlxSharing(self._open(), self.info)
 
     def head_weights(self, layer: int) -> Float[np.ndarray, "head d_head d_model"]:
         """The output projection of attention as [head, d_head, d_model], dequantised."""
@@ -161,7 +143,7 @@ class MlxBackend:
         room = self.info.max_length - real.shape[1]
         steps: list[np.ndarray] = []
         with self._tapped(writes, (), real, at_last) as (model, taps):
-            for tokens in greedy(model, _padded(ids, real)):
+            for tokens in greedy(model, padded(ids, real)):
                 steps.append(tokens)
                 done = np.isin(np.stack(steps), list(self.info.end_ids)).any(axis=0)
                 if len(steps) == max_new_tokens or done.all():
@@ -218,12 +200,6 @@ def at_last(value: mx.array) -> mx.array:
 def everywhere(value: mx.array) -> mx.array:
     """All of it."""
     return value
-
-
-def _padded(ids: Sequence[Sequence[int]], real: Bool[np.ndarray, "batch pos"]) -> mx.array:
-    padded = np.zeros(real.shape, dtype=np.int32)
-    padded[real] = [token for row in ids for token in row]
-    return mx.array(padded)
 
 
 def _device(name: str | None) -> mx.Device:

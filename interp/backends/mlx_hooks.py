@@ -49,6 +49,16 @@ class Hooked:
         with self.alone(*wanted):
             yield
 
+    def head(self, hidden: mx.array) -> mx.array:
+        """The logits of residual-stream vectors, [n, d_model] to [n, d_vocab].
+
+        The model's own forward with its final norm given `hidden`: the layers before it are never
+        computed, since nothing depends on them.
+        """
+        given = Place(self.norm, lambda old: hidden[None].astype(old.dtype), "input")
+        with self.alone(given):
+            return self.model(mx.zeros((1, len(hidden)), mx.int32))[0]
+
     def _places(self, taps: Taps, heads: Mapping[SiteName, int]) -> Iterator[Place]:
         """Where the taps sit, in the order in which a pass meets the sites of one module."""
         for site in sorted(taps.sites, key=lambda site: SITE_NAMES.index(site.name)):

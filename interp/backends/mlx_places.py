@@ -20,11 +20,14 @@ Tap = Callable[[mx.array], mx.array]
 
 @dataclass(frozen=True)
 class Place:
-    """A tap at a module: on its first input, however that is passed, or on its output."""
+    """A tap at a module: on its first input, however that is passed, or on its output.
+
+    One on the whole `call` is given its arguments, before any other tap, and changes nothing.
+    """
 
     module: nn.Module
-    tap: Tap
-    on: Literal["input", "output"]
+    tap: Callable[..., Any]
+    on: Literal["input", "output", "call"]
 
 
 @contextmanager
@@ -44,8 +47,11 @@ def _tapped(module: nn.Module, places: Sequence[Place]) -> Callable[[], None]:
     kind: Any = type(module)
     before = [place.tap for place in places if place.on == "input"]
     after = [place.tap for place in places if place.on == "output"]
+    told = [place.tap for place in places if place.on == "call"]
 
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for tell in told:
+            tell(args, kwargs)
         args, kwargs = _with_input(before, args, kwargs)
         return _with_output(after, kind.__call__(self, *args, **kwargs))
 

@@ -22,36 +22,13 @@ from interp.backends.batching import decoded_by_length, real_positions, until
 from interp.backends.protocol import Decoded, Forward, LogitsAt, ModelInfo, Write
 from interp.backends.taps import Taps, blank, finite
 from interp.backends.tokenizer import Tokenizer
+from interp.backends.torch_arrays import TorchArrays
 from interp.backends.torch_hooks import Hooked, refuse_training
 from interp.backends.torch_loading import describe, load_model
 from interp.backends.torch_reference import TorchReference
 from interp.backends.torch_sharing import TorchSharing
 from interp.errors import RequestError
 from interp.sites import Site, SiteName
-
-
-class TorchArrays:
-    """numpy to torch and back, on one device."""
-
-    def __init__(self, device: torch.device) -> None:
-        """Remember the device."""
-        self._device = device
-
-    def constant(self, value: Float[np.ndarray, "..."]) -> Tensor:
-        """A numpy array as float32 on the device."""
-        return torch.tensor(np.asarray(value, np.float32), device=self._device)
-
-    def float32(self, value: Tensor) -> Tensor:
-        """The value in float32."""
-        return value.float()
-
-    def cast_like(self, value: Tensor, reference: Tensor) -> Tensor:
-        """The value in the reference's dtype, rounded once."""
-        return value.to(reference.dtype)
-
-    def numpy(self, value: Tensor) -> Float[np.ndarray, "..."]:
-        """The value as numpy float32."""
-        return np.asarray(value.detach().float().cpu().numpy())
 
 
 class TorchBackend:

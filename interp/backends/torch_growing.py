@@ -1,27 +1,25 @@
 """Greedy decoding of rows that share their prompts' keys and values; who has ended, leaves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from interp.backends.batching import until
+from interp.backends.brush import Brush
+from interp.backends.growing import HEAD_ROWS, Growing
+from interp.backends.kept import KeptTrunk
 from interp.backends.protocol import ModelInfo
-from interp.backends.sharing import Grove, Grown, Stroke
+from interp.backends.sharing import Grove
 from interp.backends.torch_attention import Shared, segments, shared_attention
 from interp.backends.torch_hooks import Hooked
-from interp.backends.torch_layout import on_input
-from interp.backends.torch_strokes import Brush, at_layer
-from interp.backends.torch_trunk import Own, TorchTrunk, indices
-
-HEAD_ROWS = 64  # rows whose logits are held at once
+from interp.backends.torch_layout import on_input, painted
+from interp.backends.torch_trunk import Own
 
 
-class Growth:
+class Growth(Growing):
     """Rows that are being decoded: what each of them has of its own at every layer.
 
     Own keys lie at the end of a common axis, so that rows which left their prompt at different
@@ -29,35 +27,17 @@ class Growth:
     """
 
     def __init__(
-        self, hooked: Hooked, info: ModelInfo, trunk: TorchTrunk, grove: Grove, limit: int
+        self, hooked: Hooked, info: ModelInfo, trunk: KeptTrunk, grove: Grove, limit: int
     ) -> None:
         """Everybody has read the prompt."""
-        self._hooked, self._info, self._trunk = hooked, info, trunk
-        self._strokes, self._limit = grove.strokes, limit
+        rows = np.arange(len(grove.prompt))
+        super().__init__(Brush(trunk.engine), info, grove, rows, limit)
+        self._hooked, self._trunk = hooked, trunk
         self._device = trunk.final.device
-        self._alive = np.arange(len(grove.prompt))
         self._segments = segments(grove.prompt)
-        self._prompt = grove.prompt
-        self._brush = Brush(self._device)
         self._hidden = torch.from_numpy(grove.hidden).to(self._device, hooked.model.dtype)
         self._layers = {id(block.attention): n for n, block in enumerate(hooked.blocks)}
         self._own = [self._planted(layer, grove) for layer in range(len(hooked.blocks))]
-        self._step, self._layer_tokens = 0, 0
-
-    def to_the_end(self) -> Grown:
-        """One token after another, until every row has ended or has as many as it may."""
-        ends = torch.tensor(sorted(self._info.end_ids), dtype=torch.long)
-        chosen = np.zeros((len(self._prompt), self._limit), dtype=np.int64)
-        for step in range(self._limit):
-            tokens = self._likeliest()
-            chosen[self._alive, step] = tokens.numpy()
-            going = ~torch.isin(tokens, ends)
-            if step + 1 == self._limit or not bool(going.any()):
-                break
-            self._leave(going.numpy())
-            self._feed(tokens[going], step)
-        new = [until(row, self._info.end_ids) for row in chosen.tolist()]
-        return Grown(tuple(new), tuple(self._brush.moved), self._layer_tokens)
 
     def attend(
         self, module: Any, query: Tensor, key: Tensor, value: Tensor, _mask: Any, **settings: Any
@@ -81,8 +61,8 @@ class Growth:
         trunk, rows = self._trunk, len(grove.prompt)
         brought = [
             (place[part[0]], *part[1:])
-            for walk, place in grove.brought
-            if (part := walk.own.pop(layer, None)) is not None  # copied now, not needed twice
+            for waved, place in grove.brought
+            if (part := waved.pop(layer, None)) is not None  # copied now, not needed twice
         ]
         length = max((keys.shape[2] for _, keys, _ in brought), default=0)
         like = trunk.keys[layer]
@@ -93,59 +73,49 @@ class Growth:
         seen, absent = trunk.lengths[grove.prompt], np.full(rows, length)
         for named, own_keys, own_values in brought:
             here, width = np.flatnonzero(named >= 0), own_keys.shape[2]
-            rows_in = indices(named[here], self._device)
-            rows_out = indices(here, self._device)
+            rows_in = self._engine.indices(named[here])
+            rows_out = self._engine.indices(here)
             keys[rows_in, :, length - width : length] = own_keys[rows_out]
             values[rows_in, :, length - width : length] = own_values[rows_out]
             seen[named[here]] -= width
             absent[named[here]] -= width
-        return Own(keys, values, indices(seen, self._device), indices(absent, self._device), length)
+        return Own(keys, values, self._engine.indices(seen), self._engine.indices(absent), length)
 
-    def _likeliest(self) -> Tensor:
+    def _likeliest(self) -> np.ndarray:
         """The likeliest next token of every row, with the logits of a few rows at a time."""
         starts = range(0, len(self._hidden), HEAD_ROWS)
         parts = (self._hooked.head(self._hidden[at : at + HEAD_ROWS]) for at in starts)
-        return torch.cat([logits.float().argmax(dim=-1) for logits in parts]).cpu()
+        return np.asarray(torch.cat([logits.float().argmax(dim=-1) for logits in parts]).cpu())
 
-    def _leave(self, going: np.ndarray) -> None:
+    def _leave(self, kept: np.ndarray) -> None:
         """Without the rows that have ended."""
-        if going.all():
-            return
-        kept = indices(np.flatnonzero(going), self._device)
-        self._alive = self._alive[going]
-        self._own = [own.only(kept) for own in self._own]
-        self._segments = segments(self._prompt[self._alive])
+        rows = self._engine.indices(kept)
+        self._own = [own.only(rows) for own in self._own]
+        self._segments = segments(self._grove.prompt[self._alive])
 
-    def _feed(self, tokens: Tensor, step: int) -> None:
+    def _feed(self, tokens: np.ndarray, step: int) -> None:
         """One token a row through the model's own decoder."""
         self._step = step
-        at = self._trunk.lengths[self._prompt[self._alive]] + step
-        self._layer_tokens += len(tokens) * len(self._hooked.blocks)
-        with self._written():
+        at = self._trunk.lengths[self._grove.prompt[self._alive]] + step
+        with self._painted():
             self._hooked.decoder(
-                input_ids=tokens[:, None].to(self._device),
-                position_ids=indices(at, self._device)[:, None],
+                input_ids=self._engine.indices(tokens[:, None]),
+                position_ids=self._engine.indices(at[:, None]),
                 use_cache=False,
             )
 
     @contextmanager
-    def _written(self) -> Iterator[None]:
+    def _painted(self) -> Iterator[None]:
         """The strokes of all layers, and the final norm's input kept."""
-        place = np.full(len(self._prompt), -1)
-        place[self._alive] = np.arange(len(self._alive))
         with ExitStack() as stack:
-            for layer, block in enumerate(self._hooked.blocks):
-                stream = at_layer(self._strokes, layer, stream=True)
-                if stream:
-                    tap = partial(self._brush.at, stream, place, None)
-                    stack.callback(on_input(block.layer, tap).remove)
-                inside = at_layer(self._strokes, layer, stream=False)
-                stack.enter_context(self._brush.inside(block, inside, place, self._info.heads))
-            last = at_layer(self._strokes, len(self._hooked.blocks), stream=True)
-            stack.callback(on_input(self._hooked.norm, partial(self._keep, last, place)).remove)
+            for layer, name, tap in self._taps():
+                if layer == len(self._hooked.blocks):
+                    stack.callback(on_input(self._hooked.norm, tap).remove)
+                else:
+                    stack.enter_context(painted(self._hooked.blocks[layer], [(name, tap)]))
+            stack.callback(on_input(self._hooked.norm, self._keep).remove)
             yield
 
-    def _keep(self, strokes: Sequence[Stroke], place: np.ndarray, hidden: Tensor) -> Tensor:
-        struck = self._brush.at(strokes, place, None, hidden)
-        self._hidden = struck[:, -1]
-        return struck
+    def _keep(self, hidden: Tensor) -> Tensor:
+        self._hidden = hidden[:, -1]
+        return hidden

@@ -4,8 +4,8 @@ Modules are found by the names that transformers gives them; whether a site is w
 is then verified by number at load.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -149,6 +149,16 @@ def on_output(module: nn.Module, tap: Tap, *, place: int = 0) -> RemovableHandle
         return tap(output)
 
     return module.register_forward_hook(hook)
+
+
+@contextmanager
+def painted(block: Block, taps: Iterable[tuple[SiteName, Tap]]) -> Iterator[None]:
+    """Taps at sites of a layer in force, in the order given at each module."""
+    with ExitStack() as stack:
+        for name, tap in taps:
+            for install in block.installers(name, tap):
+                stack.callback(install().remove)
+        yield
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """Trunks and waves on transformers: the model's own layers, called with the rows that need them."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -10,19 +9,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from interp.backends import room
 from interp.backends.batching import real_positions
+from interp.backends.kept import KeptTrunk
 from interp.backends.protocol import ModelInfo
 from interp.backends.sharing import Grove, Grown, TrunkPlan, Wave, Waved
 from interp.backends.taps import finite
+from interp.backends.torch_arrays import TorchRows
 from interp.backends.torch_attention import KNOWN, Attend, attending, original
 from interp.backends.torch_growing import Growth
 from interp.backends.torch_hooks import Hooked
 from interp.backends.torch_layout import on_input
-from interp.backends.torch_trunk import TorchTrunk, note, note_last
+from interp.backends.torch_trunk import note
 from interp.backends.torch_walk import Walk
-
-CPU_TOKENS, GPU_TOKENS = 1024, 16384  # what saturates a device; more takes memory only
-CPU_BYTES = 2**27  # as much as those tokens need; a larger working set is slower, not faster
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +40,7 @@ class TorchSharing:
     @property
     def tokens_at_once(self) -> int:
         """How many tokens saturate the device."""
-        return CPU_TOKENS if self.info.device == "cpu" else GPU_TOKENS
+        return room.CPU_TOKENS if self.info.device == "cpu" else room.GPU_TOKENS
 
     def bytes_a_token(self, longest: int) -> int:
         """What one token of a wave takes at most, with prompts of at most this length."""
@@ -60,36 +59,35 @@ class TorchSharing:
     def memory(self) -> int:
         """What a sweep may take where nothing is said: a quarter of what is free, or enough."""
         if self.info.device == "cpu":
-            free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            return min(free // 4, CPU_BYTES)
+            return min(room.free() // 4, room.CPU_BYTES)
         return int(torch.cuda.mem_get_info(self.hooked.model.device)[0]) // 4
 
-    def trunk(self, plan: TrunkPlan) -> TorchTrunk:
+    def trunk(self, plan: TrunkPlan) -> KeptTrunk:
         """The unedited pass over prompts of any lengths, right-padded: the model's own decoder."""
         real = real_positions(plan.ids, self.info.max_length)
         lengths = real.sum(axis=1)
-        trunk = TorchTrunk(lengths, np.asarray(plan.first))
+        trunk = KeptTrunk.planned(TorchRows(self.hooked.model.device), plan, lengths)
         padded = torch.zeros(real.shape, dtype=torch.long)
         padded[torch.from_numpy(real)] = torch.tensor([i for row in plan.ids for i in row])
         with self._attending(partial(self._remember, trunk)), ExitStack() as stack:
             for layer, block in enumerate(self.hooked.blocks):
-                hook = partial(note, trunk, layer, plan.layers)
+                hook = partial(note, trunk, layer)
                 handle = block.layer.register_forward_pre_hook(hook, with_kwargs=True)
                 stack.callback(handle.remove)
-            last = partial(note_last, trunk, len(self.hooked.blocks), plan.layers)
+            last = partial(trunk.note_last, len(self.hooked.blocks))
             stack.callback(on_input(self.hooked.norm, last).remove)
             self.hooked.decoder(input_ids=padded.to(self.hooked.model.device), use_cache=False)
         trunk.layer_tokens = int(lengths.sum()) * len(self.hooked.blocks)
         finite(trunk.hidden, "resid_post", np.ones(len(lengths), dtype=bool))
         return trunk
 
-    def wave(self, trunk: TorchTrunk, wave: Wave, *, keep: bool = False) -> Waved:
+    def wave(self, trunk: KeptTrunk, wave: Wave, *, keep: bool = False) -> Waved:
         """The rows of a wave from where they join to the end; their keys and values if asked."""
         walk = Walk(self.hooked, self.info, trunk, wave, keep=keep)
         with self._attending(walk.attend):
             return walk.to_the_end()
 
-    def grow(self, trunk: TorchTrunk, grove: Grove, *, max_new_tokens: int) -> Grown:
+    def grow(self, trunk: KeptTrunk, grove: Grove, *, max_new_tokens: int) -> Grown:
         """Greedy decoding of rows until each one's end token or the limit."""
         with self.hooked.alone(), memory():
             growth = Growth(self.hooked, self.info, trunk, grove, max_new_tokens)
@@ -106,7 +104,7 @@ class TorchSharing:
         ):
             yield
 
-    def _remember(self, trunk: TorchTrunk, module: Any, *args: Any, **settings: Any) -> Any:
+    def _remember(self, trunk: KeptTrunk, module: Any, *args: Any, **settings: Any) -> Any:
         """The model's own attention, its keys and values kept."""
         trunk.keys.append(args[1].contiguous())
         trunk.values.append(args[2].contiguous())
