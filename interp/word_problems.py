@@ -1,14 +1,14 @@
 """Public sets of word problems as prompt sets, from files that are already here.
 
-The file is read as its authors published it, JSON or JSON Lines; nothing is fetched. A prompt's
-answer is its final number without commas; its group is its own text, so that no statistic puts one
-question into two halves.
+The file is read as its authors published it, JSON or JSON Lines, or the rows come from elsewhere, a
+split of Hugging Face `datasets` for one; nothing is fetched. A prompt's answer is its final number
+without commas; its group is its own text, so that no statistic puts one question into two halves.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from interp.prompts import Label, Prompt, PromptSet
 
 ANNOTATION: Final = re.compile(r"<<([^<>=]*)=([^<>]*)>>")
 FINAL: Final = "####"
+Source = Path | str | Iterable[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -43,28 +44,40 @@ OTHER_NAMES: Final[Mapping[str, Columns]] = {
 }
 
 
-def read_word_problems(name: str, path: Path | str) -> PromptSet:
+def read_word_problems(name: str, source: Source) -> PromptSet:
     """The questions of a public set, each with its answer and, where known, its steps' results.
 
     Args:
         name: "gsm8k", "svamp", "gsm_hard" or "multi_arith".
-        path: the file, JSON or JSON Lines.
+        source: the file, JSON or JSON Lines; or the rows, each a table by column.
 
     Raises:
         DataError: no such set; a file that is not readable or not that set.
     """
     if name not in SETS:
         raise DataError("no such set of word problems", received=name, hint=closest(name, SETS))
-    rows = list(_rows(Path(path)))
-    if not rows:
-        raise DataError("the set is empty", where=str(path))
-    prompts = tuple(_prompt(name, row, f"{path}:{i}") for i, row in enumerate(rows, start=1))
+    prompts = tuple(prompt_of(name, row, where) for where, row in rows_of(source))
+    if not prompts:
+        raise DataError("the set is empty", received=name, where=str(source)[:80])
     return PromptSet(name, prompts, source=SETS[name].source)
 
 
-def _rows(path: Path) -> Iterator[Any]:
+def rows_of(source: Source) -> Iterator[tuple[str, Any]]:
+    """Each row and where it stands.
+
+    Raises:
+        DataError: a file that cannot be read.
+    """
+    named, rows = (
+        ("row", source) if not isinstance(source, (Path, str)) else (source, _rows(source))
+    )
+    for i, row in enumerate(rows, start=1):
+        yield f"{named}:{i}", row
+
+
+def _rows(path: Path | str) -> Iterator[Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8")
         if text.lstrip().startswith("["):
             yield from json.loads(text)
         else:
@@ -75,15 +88,20 @@ def _rows(path: Path) -> Iterator[Any]:
         ) from None
 
 
-def _prompt(name: str, row: Any, where: str) -> Prompt:
+def prompt_of(name: str, row: Any, where: str) -> Prompt:
+    """A row of a set as a prompt.
+
+    Raises:
+        DataError: its columns are not those of the set, or its answer is no number.
+    """
     known = [SETS[name], *([OTHER_NAMES[name]] if name in OTHER_NAMES else [])]
     for columns in known:
-        if isinstance(row, dict) and {*columns.question, columns.answer} <= row.keys():
+        if isinstance(row, Mapping) and {*columns.question, columns.answer} <= row.keys():
             return _read(row, columns, where)
     raise DataError(
         f"this row is not one of {name}",
         expected=" or ".join(f"{', '.join((*one.question, one.answer))}" for one in known),
-        received=", ".join(row) if isinstance(row, dict) else row,
+        received=", ".join(row) if isinstance(row, Mapping) else row,
         where=where,
     )
 

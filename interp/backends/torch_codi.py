@@ -60,7 +60,9 @@ def load_student(
     _refuse_other_base(model, weights, file)
     model.load_state_dict(weights | merged(state, found, _transposed(model), file))
     model.tie_weights()
-    projection = _projection({key: state[key] for key in found.projection})
+    projection = _projection(
+        {key: state[key] for key in found.projection}, model.config.hidden_size, file
+    )
     asked = DTYPES.get(dtype, torch.float32)
     counted = _counted(found, tied=model.config.tie_word_embeddings)
     n_parameters = sum(state[key].numel() for key in counted)
@@ -139,22 +141,25 @@ def _tie(weights: dict[str, Tensor], file: Path) -> None:
 
 
 def _refuse_other_base(model: Any, weights: Mapping[str, Tensor], file: Path) -> None:
-    """Nothing, if these are the weights of this model, all of them and no other.
+    """Nothing, if these are the weights of this model, all of them and no other."""
+    hint = "`base` in models.toml names the model that was trained further"
+    rule = "this checkpoint is not made on this base"
+    _refuse_other_shapes(rule, model.state_dict(), weights, where=str(file), hint=hint)
+
+
+def _refuse_other_shapes(
+    rule: str, own: Mapping[str, Tensor], given: Mapping[str, Tensor], *, where: str, hint: str = ""
+) -> None:
+    """Nothing, if both are weights of the same names and shapes.
 
     Raises:
         DataError: a weight is missing, left over or of another shape.
     """
-    expected = {name: one.shape for name, one in model.state_dict().items()}
-    received = {name: one.shape for name, one in weights.items()}
+    expected, received = ({name: one.shape for name, one in side.items()} for side in (own, given))
     if expected != received:
         wrong = sorted(expected.items() ^ received.items())
-        raise DataError(
-            "this checkpoint is not made on this base",
-            expected=_told(wrong, expected),
-            received=_told(wrong, received),
-            where=str(file),
-            hint="`base` in models.toml names the model that was trained further",
-        )
+        told = _told(wrong, expected), _told(wrong, received)
+        raise DataError(rule, expected=told[0], received=told[1], where=where, hint=hint)
 
 
 def _told(wrong: list[tuple[str, torch.Size]], shapes: Mapping[str, torch.Size]) -> str:
@@ -162,17 +167,23 @@ def _told(wrong: list[tuple[str, torch.Size]], shapes: Mapping[str, torch.Size])
     return f"{name} {list(shapes[name])}" if name in shapes else f"no {name}"
 
 
-def _projection(weights: Mapping[str, Tensor]) -> nn.Module:
+def _projection(weights: Mapping[str, Tensor], width: int, file: Path) -> nn.Module:
+    """Through any inner width, back to the model's.
+
+    Raises:
+        DataError: a weight of it has another shape.
+    """
     if not weights:
         return nn.Identity()
-    inner, width = weights["prj.1.weight"].shape
+    inner = len(weights["prj.1.weight"])
     module = nn.Sequential(
         nn.Dropout(0.0), nn.Linear(width, inner), nn.GELU(), nn.Linear(inner, width)
     )
     module.add_module("ln", nn.LayerNorm(width))
-    module.load_state_dict(
-        {key.removeprefix(published.PROJECTION): one for key, one in weights.items()}
-    )
+    given = {key.removeprefix(published.PROJECTION): one for key, one in weights.items()}
+    rule = "the projection does not fit the model"
+    _refuse_other_shapes(rule, module.state_dict(), given, where=f"{file} · {published.PROJECTION}")
+    module.load_state_dict(given)
     return module
 
 

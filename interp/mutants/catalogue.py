@@ -15,6 +15,7 @@ ROOMS = tuple(
         "reading",
         "decoding",
         "sharing",
+        "thoughts",
         "statistics",
         "data",
         "mlx",

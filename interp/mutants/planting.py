@@ -18,13 +18,15 @@ Change = Callable[[Any], Any]
 class Mutant:
     """One known bug; `origin` says in one line where it was met, `plant` is in force in a with.
 
-    `needs` names the backend without which there is nothing to plant it in.
+    `needs` names the backend without which there is nothing to plant it in, `on` the models it can
+    show on, where these are not the usual ones.
     """
 
     name: str
     origin: str
     plant: Plant
     needs: str = ""
+    on: tuple[str, ...] = ()
 
 
 def replaced(target: str, change: Change) -> Plant:

@@ -13,13 +13,8 @@ from typing import Final
 from interp.prompts import PromptSet
 
 TWINS: Final = ("llama", "gpt2", "gemma2")  # GQA; fused and absolute; sandwich norms and softcaps
+THINKER: Final = "thinker"  # a Llama with adapters and a projection, beside the other twins
 CHECKED: Final = ("contracts", "calibration")
-ENTRY: Final = """[{id}]
-path = "twins/{family}"
-dtype = "{dtype}"
-tags = ["tiny", "twin"]
-family = "{family}"
-"""
 SETTINGS: Final = """[pytest]
 addopts = --strict-markers --import-mode=importlib
 filterwarnings = error
@@ -28,7 +23,7 @@ filterwarnings = error
 
 @dataclass(frozen=True)
 class Project:
-    """A folder that pytest can run in, and the models that a bug is tried on."""
+    """A folder that pytest can run in, and the models that a bug is tried on, unless it says."""
 
     root: Path
     models: tuple[str, ...] = ()
@@ -48,13 +43,15 @@ def write_project(root: Path, families: Sequence[str] = TWINS) -> Project:
         shutil.copytree(specs / name, root / "specs" / name, ignore=_caches)
     shutil.copytree(prompts, root / "fixtures" / "prompts")
     twins = import_module("interp.backends.torch_twins")
-    words = twins.tokenizer(_texts(prompts), VOCABULARY)
+    words, folder = twins.tokenizer(_texts(prompts), VOCABULARY), root / "fixtures" / "twins"
     for family in families:
-        folder = root / "fixtures" / "twins" / family
-        twins.write_twin(family, folder, LONGER.get(family, LONG), words=words)
-    kinds = [(family, family, "float32") for family in families]
-    rounded = (f"{families[0]}-bfloat16", families[0], "bfloat16")  # for the control alone
-    entries = [ENTRY.format(id=name, family=f, dtype=d) for name, f, d in (*kinds, rounded)]
+        twins.write_twin(family, folder / family, LONGER.get(family, LONG), words=words)
+    thinkers = import_module("interp.backends.torch_thinker_twins")
+    place = folder / THINKER
+    thinkers.write_thinker_twin("llama", place, place, LONG, safe=True, words=words)
+    entries = [_entry(family, family) for family in families]
+    entries += [_entry(f"{families[0]}-bfloat16", families[0], dtype="bfloat16")]  # control alone
+    entries += [_entry(THINKER, THINKER, tag="thoughts")]
     (root / "fixtures" / "models.toml").write_text("\n".join(entries), encoding="utf-8")
     (root / "pytest.ini").write_text(SETTINGS, encoding="utf-8")
     (root / "logs").mkdir()
@@ -66,6 +63,12 @@ LONG: Final = {"max_position_embeddings": 256}
 LONGER: Final = {"gpt2": {"n_positions": 256}}
 VOCABULARY: Final = 2000  # most words of the prompt sets as one token
 _caches = shutil.ignore_patterns("__pycache__")
+
+
+def _entry(name: str, twin: str, *, dtype: str = "float32", tag: str = "twin") -> str:
+    """A table of the registry."""
+    path, tags = f'path = "twins/{twin}"', f'tags = ["tiny", "{tag}"]'
+    return "\n".join([f"[{name}]", path, f'dtype = "{dtype}"', tags, f'family = "{twin}"', ""])
 
 
 def _texts(folder: Path) -> tuple[str, ...]:

@@ -74,19 +74,23 @@ class Watcher:
     def pytest_collection_modifyitems(
         self, items: list[pytest.Item]
     ) -> Generator[None, None, None]:
-        """Quick specs first, so that a bug is soon caught; each model's specs stay together."""
+        """Quick specs first, so that a bug is soon caught; each model's specs stay together.
+
+        Those that ask for a kind of model come before those that any model passes.
+        """
         yield
         if self._usual is None:
             return
         usual, blocks = self._usual.seconds, dict[tuple[str, bool], int]()
 
-        def place(item: pytest.Item) -> tuple[int, float]:
+        def place(item: pytest.Item) -> tuple[int, bool, float]:
             call, took = getattr(item, "callspec", None), usual.get(item.nodeid, 0.0)
             model = str(call.params["model"]) if call and "model" in call.params else ""
             if not model and took > QUICK:
-                return (len(items), took)
+                return (len(items), False, took)
             contract = item.get_closest_marker("contract") is not None
-            return (blocks.setdefault((model, contract and bool(model)), len(blocks)), took)
+            block = blocks.setdefault((model, contract and bool(model)), len(blocks))
+            return (block, item.get_closest_marker("on") is None, took)
 
         items.sort(key=place)
 
@@ -118,7 +122,7 @@ def attempt(project: Project, mutant: Mutant | None, usual: Usual | None) -> Out
     asked = ["-x", "-c", str(project.root / "pytest.ini"), "-p", "no:cacheprovider", "--no-report"]
     asked += ["--reports-dir", str(project.root / "reports" / name), str(project.root / "specs")]
     if mutant:  # what garbage says when a broken session ends is no verdict
-        asked += ["--model", ",".join(project.models), "-p", "no:unraisableexception"]
+        asked += ["--model", ",".join(mutant.on or project.models), "-p", "no:unraisableexception"]
     ours = import_module("interp.plugin")
     with mutant.plant() if mutant else nullcontext():
         status = pytest.main(asked, plugins=[ours, watcher])

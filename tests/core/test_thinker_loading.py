@@ -5,22 +5,41 @@ They are built here at a small size, key by key as the published ones are.
 
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
-from interp.backends.torch_thinker_twins import RANK, write_thinker_twin
+from interp.backends import published
+from interp.backends.torch_codi import load_student
+from interp.backends.torch_thinker_twins import RANK, published_state, write_thinker_twin
 from interp.backends.torch_twins import write_twin
 from interp.errors import DataError, NonFiniteError
 from interp.models import load
-from interp.registry import ModelSpec
+from interp.registry import ModelSpec, load_registry
 from interp.sources import availability
 from interp.thoughts import think
 
 ROW = (5, 17, 9, 250, 31)
 FAMILIES = ("gpt2", "llama")
+REGISTRY = Path(__file__).parents[2] / "fixtures" / "models.toml"
+# The bases' configurations, with three rows more; then adapters of rank 128, and the projection.
+LLAMA_1B = {
+    "vocab_size": 128_259,
+    "hidden_size": 2048,
+    "intermediate_size": 8192,
+    "num_hidden_layers": 16,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "head_dim": 64,
+    "tie_word_embeddings": True,
+}
+PUBLISHED = {
+    "codi-gpt2-published": ("gpt2", {"vocab_size": 50_260}, 18_874_368, 1_182_720),
+    "codi-llama-3.2-1b-published": ("llama", LLAMA_1B, 90_177_536, 8_396_800),
+}
 
 
 @pytest.fixture(params=FAMILIES)
@@ -75,8 +94,46 @@ def test_merged_adapters_do_what_they_do_beside_their_matrices(place, checkpoint
     assert np.abs(merged - beside(place / "base", without)).max() > 0.1
 
 
+@pytest.mark.usefixtures("checkpoint")
+@pytest.mark.parametrize("kept_as", [torch.float16, torch.bfloat16])
+def test_adapters_of_a_short_dtype_are_merged_in_float32(place, family, kept_as):
+    rewritten(place, lambda state: state.update({k: one.to(kept_as) for k, one in state.items()}))
+    student, _ = load_student(
+        place / "twin", place / "base", dtype="bfloat16", attn_implementation=None
+    )
+    key = next(key for key in published_state_keys(place) if key.endswith("lora_A.default.weight"))
+    stem = key.removesuffix("lora_A.default.weight")
+    parts = ("base_layer.weight", "lora_A.default.weight", "lora_B.default.weight")
+    state = published_state_keys(place)
+    w, a, b = (state[stem + part].double() for part in parts)
+    added = b @ a * 32 / RANK
+    whole = w + (added.T if family == "gpt2" else added)
+    weight = student.model.get_parameter(stem.removeprefix("codi.base_model.model.") + "weight")
+    assert torch.equal(weight, whole.float().to(torch.bfloat16))
+    w, a, b = (state[stem + part] for part in parts)
+    added = b @ a * (32 / RANK)
+    rounded = w + (added.T if family == "gpt2" else added)
+    assert not torch.equal(weight, rounded.to(torch.bfloat16))
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_the_published_shapes_come_to_the_registered_number_of_weights(name):
+    family, sizes, in_adapters, in_projection = PUBLISHED[name]
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.for_model(family, **sizes))
+        state = published_state(model, rank=128)
+    found = published.layout(state, Path(name))
+    adapters = [key for pair in found.adapted.values() for key in pair]
+    counted = [sum(state[key].numel() for key in keys) for keys in (adapters, found.projection)]
+    assert counted == [in_adapters, in_projection]
+    whole = sum(one.numel() for key, one in state.items() if not key.endswith("lm_head.weight"))
+    assert whole == load_registry(REGISTRY).specs[name].parameters
+
+
 def test_the_added_rows_come_from_the_file(place, checkpoint):
     about = load(checkpoint).backend.info
+    base = AutoConfig.from_pretrained(place / "base")
+    assert (about.d_vocab, about.thoughts.begin) == (base.vocab_size + 3, base.vocab_size + 1)
     assert (about.thoughts.begin, about.thoughts.end) == (about.d_vocab - 2, about.d_vocab - 1)
     before = think(load(checkpoint), ["hot -> cold"]).next_logits
     key = next(
@@ -144,7 +201,16 @@ REFUSED = {
         "not made on this base",
     ),
     "another head": (lambda state: state[head(state)].mul_(2), "tied"),
+    "more than tensors": (lambda state: state.update({"epoch": 3}), "one table of tensors"),
+    "a narrow adapter": (lambda state: narrowed(state, "lora_A.default.weight"), "does not fit"),
+    "a narrow projection": (lambda state: narrowed(state, "prj.1.weight"), "does not fit"),
+    "an uneven projection": (lambda state: narrowed(state, "prj.3.weight"), "does not fit"),
 }
+
+
+def narrowed(state, ending):
+    key = next(key for key in state if key.endswith(ending))
+    state[key] = state[key][:, 1:]
 
 
 @pytest.mark.parametrize("wrong", REFUSED)
@@ -171,14 +237,25 @@ def test_a_torn_file_is_refused(place, checkpoint):
         load(checkpoint)
 
 
-def test_a_pickle_that_would_run_code_is_never_run(place, checkpoint, tmp_path):
+def test_a_torn_safetensors_file_is_refused(place, family):
+    write_thinker_twin(family, place / "base", place / "safe", safe=True)
+    file = place / "safe" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(DataError, match="torn"):
+        load(ModelSpec("safe", "safe", is_local=True, base="base"))
+
+
+@pytest.mark.parametrize("as_torch_does", [True, False])
+def test_a_pickle_that_would_run_code_is_never_run(place, checkpoint, tmp_path, as_torch_does):
     class Hostile:
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))
 
-    (place / "twin" / "pytorch_model.bin").write_bytes(
-        pickle.dumps({"codi.x": Hostile()}, protocol=2)
-    )
+    table, file = {"codi.x": Hostile()}, place / "twin" / "pytorch_model.bin"
+    if as_torch_does:
+        torch.save(table, file)
+    else:
+        file.write_bytes(pickle.dumps(table, protocol=2))
     with pytest.raises(DataError, match="more than weights"):
         load(checkpoint)
     assert not (tmp_path / "ran").exists()

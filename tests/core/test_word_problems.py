@@ -29,6 +29,15 @@ def test_a_set_is_read_as_published(tmp_path, name, layout):
     assert [one.text for one in read.prompts] == [TEXTS[name]] * 2
 
 
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_from_elsewhere_are_the_same_set(tmp_path, name):
+    (tmp_path / "set").write_text(json.dumps(ROWS[name]))
+    rows = (row for row in [ROWS[name]])
+    assert (
+        read_word_problems(name, rows).digest == read_word_problems(name, tmp_path / "set").digest
+    )
+
+
 def test_results_of_steps_are_kept_but_for_the_last(tmp_path):
     (tmp_path / "set").write_text(json.dumps(ROWS["gsm8k"]))
     assert read_word_problems("gsm8k", tmp_path / "set").prompts[0].labels == {
