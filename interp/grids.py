@@ -18,13 +18,18 @@ if TYPE_CHECKING:
 class Work:
     """What a sweep took, in layers times tokens, beside what it would have taken one by one.
 
-    `audited` cells were run again through plain hooks, and were at most `worst` apart.
+    `head_rows` are the states that were multiplied with the unembedding. `audited` cells were run
+    again through plain hooks, and were at most `worst` apart; what that took is not counted.
+    `halved` portions did not fit into memory, `kept` cells are of an earlier try.
     """
 
     layer_tokens: int
     one_by_one: int
+    head_rows: int
     audited: int = 0
     worst: float = 0.0
+    halved: int = 0
+    kept: int = 0
 
 
 @dataclass(frozen=True, eq=False, repr=False)

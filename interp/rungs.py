@@ -11,7 +11,7 @@ from interp.backends.protocol import Backend, Write
 from interp.backends.sharing import Shares, Sharing
 from interp.errors import InterpError
 from interp.models import Model
-from interp.planned import Tally, states
+from interp.planned import Job, Room, states
 from interp.planning import cells
 from interp.sites import Site, SiteName
 
@@ -52,7 +52,8 @@ def _probed(model: Model, sharing: Sharing) -> str:
     writes = [[write] for write in _probes(model, ids)]
     grid = cells(PROBED, writes, model.n_layers)
     try:
-        audit(model, grid, ids, list(states(sharing, grid, ids, Tally(), sharing.memory)))
+        job = Job(grid, ids, Room(sharing, grid, sharing.memory))
+        audit(model, grid, ids, list(states(job)))
     except (InterpError, RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
         return str(error.complaint.rule if isinstance(error, InterpError) else error)[:200]
     return ""

@@ -11,7 +11,10 @@ from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
 from interp.grids import Grid
+from interp.kept import kept_for
+from interp.means import means
 from interp.models import Model
+from interp.planned import Job, Room
 from interp.planning import Cells, cells, distinct, plannable
 from interp.prompts import PromptSet, as_prompt_set
 from interp.readers import Metric
@@ -41,8 +44,9 @@ def sweep(
         prompts: a prompt set or a list of texts.
         variants: each a tuple of edits; the empty tuple is the unedited run.
         read: from a run to one number a prompt; a `Reader` holds the logits of a few rows only.
-        memory: how many bytes the rows that are computed together may take; by default a
-            quarter of what is free, or less where that saturates the device.
+        memory: how many bytes may be taken at once; by default what `--memory` says, else a
+            quarter of what is free. What does not fit is computed in halves; what is computed
+            together is otherwise a function of the grid and the device alone.
         max_new_tokens: where given, every variant is generated with, and `read` gets a Generation.
 
     Raises:
@@ -83,11 +87,18 @@ def _planned(
 def _found(
     task: Task, sharing: Sharing | None, memory: int | None, max_new_tokens: int | None
 ) -> Found:
-    if max_new_tokens is not None and sharing is not None:
-        limit = memory or sharing.memory
-        return continuing.together(task, sharing, limit, max_new_tokens=max_new_tokens)
-    if max_new_tokens is not None:
-        return continuing.one_by_one(task, max_new_tokens)
-    if sharing is not None:
-        return reading.together(task, sharing, memory or sharing.memory)
-    return reading.one_by_one(task)
+    if sharing is None and max_new_tokens is None:
+        return reading.one_by_one(task)
+    if sharing is None:
+        return continuing.one_by_one(task, max_new_tokens or 0)
+    room = Room(sharing, task.grid, memory or means().memory or sharing.memory)
+    kept = kept_for(means().kept, task.model, task.encoded, task.grid, max_new_tokens)
+    job = Job(task.grid, task.encoded.ids, room, kept)
+    try:
+        if max_new_tokens is None:
+            return reading.together(task, job)
+        return continuing.together(task, job, max_new_tokens)
+    except MemoryError as error:
+        raise RequestError(
+            "a single row does not fit into memory", received=error, hint="a shorter prompt"
+        ) from None

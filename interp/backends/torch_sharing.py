@@ -1,6 +1,5 @@
 """Trunks and waves on transformers: the model's own layers, called with the rows that need them."""
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
 from interp.backends.batching import real_positions
@@ -43,6 +43,13 @@ class TorchSharing:
         """How many tokens saturate the device."""
         return CPU_TOKENS if self.info.device == "cpu" else GPU_TOKENS
 
+    @property
+    def working_set(self) -> int:
+        """How many bytes are worth computing at once, whatever is free at the moment."""
+        if self.hooked.model.device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self.hooked.model.device)[1]) // 4
+        return CPU_BYTES
+
     def bytes_a_token(self, longest: int) -> int:
         """What one token of a wave takes at most, with prompts of at most this length."""
         model: Any = self.hooked.model
@@ -58,11 +65,10 @@ class TorchSharing:
 
     @property
     def memory(self) -> int:
-        """What a sweep may take where nothing is said: a quarter of what is free, or enough."""
-        if self.info.device == "cpu":
-            free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            return min(free // 4, CPU_BYTES)
-        return int(torch.cuda.mem_get_info(self.hooked.model.device)[0]) // 4
+        """How many bytes a sweep may take where nothing is said: a quarter of what is free."""
+        if self.hooked.model.device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self.hooked.model.device)[0]) // 4
+        return int(psutil.virtual_memory().available) // 4
 
     def trunk(self, plan: TrunkPlan) -> TorchTrunk:
         """The unedited pass over prompts of any lengths, right-padded: the model's own decoder."""
