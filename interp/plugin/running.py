@@ -14,7 +14,7 @@ from interp.plugin.recording import RECORDER, VALUES
 from interp.plugin.redacting import REDACTOR
 from interp.plugin.reported import attach
 from interp.plugin.setting import SETTING
-from interp.plugin.watched import uses_of
+from interp.plugin.watched import forget, uses_of
 from interp.reports.baselines import Baseline
 from interp.reports.noise import drowned, find_noise
 from interp.reports.record import End, because_of
@@ -87,6 +87,7 @@ def pytest_runtest_makereport(
     elif report.when == "call" or not report.passed:
         end = _end(item, spec, report, call)
         recorder.end(end)
+        forget(item)
         if item.config.stash[SETTING].options.junit != "none":
             accepted = _baseline(item, spec).values
             item.user_properties.extend(properties(_values(item), end, accepted))
