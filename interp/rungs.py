@@ -16,6 +16,7 @@ from interp.planning import cells
 from interp.sites import Site, SiteName
 
 PROBED = (11, 9)  # prompts of two lengths
+NOTHING = "nothing is shared"  # by the cells of this grid, on any model
 PLACE = 4  # the position that the probe edits, so that a row has others before and after
 _SEEN: WeakKeyDictionary[Backend, str] = WeakKeyDictionary()
 
@@ -54,8 +55,11 @@ def _probed(model: Model, sharing: Sharing) -> str:
     try:
         job = Job(grid, ids, Room(sharing, grid, sharing.memory))
         audit(model, grid, ids, list(states(job)))
-    except (InterpError, RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
-        return str(error.complaint.rule if isinstance(error, InterpError) else error)[:200]
+    except InterpError as error:
+        said = error.complaint
+        return f"{said.rule} ({said.received})" if said.received else said.rule
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+        return f"its layers do not run row by row ({type(error).__name__}: {error})"[:200]
     return ""
 
 

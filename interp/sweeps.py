@@ -12,6 +12,7 @@ from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
 from interp.grids import Grid
 from interp.kept import kept_for
+from interp.ledger import report_sweep
 from interp.means import means
 from interp.models import Model
 from interp.planned import Job, Room
@@ -20,7 +21,7 @@ from interp.prompts import PromptSet, as_prompt_set
 from interp.readers import Metric
 from interp.reading import Found, Task
 from interp.resolve import write
-from interp.rungs import Rung, reachable
+from interp.rungs import NOTHING, Rung, reachable
 from interp.runs import Generation, refuse_generated
 
 
@@ -66,6 +67,7 @@ def sweep(
         found = _found(task, sharing, memory, max_new_tokens)
     except InterpError as error:
         raise error.during(asked, where=model.id) from None
+    report_sweep(str(rung))
     ledgers = tuple(found.ledgers[number] for number in which)
     return Grid(tuple(variants), found.values[which], ledgers, rung, found.work)
 
@@ -77,7 +79,7 @@ def _planned(
     writes = [[write(model, encoded, edit) for edit in variant] for variant in once]
     grid = cells(encoded.lengths, writes, model.n_layers)
     if not grid.pays:
-        return grid, None, Rung("plain", "nothing is shared")
+        return grid, None, Rung("plain", NOTHING)
     if not all(plannable(parts, model.n_layers) for parts in writes):
         return grid, None, Rung("plain", "an edit at a site that no wave reaches")
     sharing, why = reachable(model)

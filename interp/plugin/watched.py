@@ -73,6 +73,12 @@ def prompts_of(item: pytest.Item) -> list[dict[str, object]]:
     return watch.prompt_sets() if watch else []
 
 
+def sweeps_of(item: pytest.Item) -> tuple[str, ...]:
+    """How its sweeps so far were computed."""
+    watch = item.stash.get(WATCH, None)
+    return tuple(sorted(watch.sweeps)) if watch else ()
+
+
 def ledger_of(item: pytest.Item) -> list[dict[str, object]]:
     """The edits of its runs so far, those of one kind together."""
     watch = item.stash.get(WATCH, None)
