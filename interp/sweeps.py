@@ -10,7 +10,7 @@ from interp.backends.sharing import Sharing
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
-from interp.grids import Grid
+from interp.grids import Grid, Variants, declared
 from interp.kept import kept_for
 from interp.ledger import report_sweep
 from interp.means import means
@@ -28,7 +28,7 @@ from interp.runs import Generation, refuse_generated
 def sweep(
     model: Model,
     prompts: PromptSet | Sequence[str],
-    variants: Sequence[tuple[Edit, ...]],
+    variants: Sequence[tuple[Edit, ...]] | Variants,
     *,
     read: Metric | Callable[[Generation], Shaped[np.ndarray, "batch ..."]],
     memory: int | None = None,
@@ -43,7 +43,8 @@ def sweep(
     Args:
         model: a loaded model.
         prompts: a prompt set or a list of texts.
-        variants: each a tuple of edits; the empty tuple is the unedited run.
+        variants: each a tuple of edits; the empty tuple is the unedited run. With `Variants` each
+            has coordinates, and the grid has their axes.
         read: from a run to one number a prompt; a `Reader` holds the logits of a few rows only.
         memory: how many bytes may be taken at once; by default what `--memory` says, else a
             quarter of what is free. What does not fit is computed in halves; what is computed
@@ -54,13 +55,15 @@ def sweep(
         RequestError: no variants, or an edit that cannot be applied as written.
         DataError: a planned cell differs from its plain run.
     """
-    asked = f"sweep({model.id}, prompts, {len(variants)} variants)"
+    given = declared(variants)
+    each = tuple(given.at.values())
+    asked = f"sweep({model.id}, prompts, {len(each)} variants)"
     try:
-        if not variants:
+        if not each:
             raise RequestError("a sweep needs a variant")
         if max_new_tokens is None:
-            refuse_generated([edit for variant in variants for edit in variant])
-        once, which = distinct(variants)
+            refuse_generated([edit for variant in each for edit in variant])
+        once, which = distinct(each)
         encoded = model.encode(as_prompt_set(prompts))
         grid, sharing, rung = _planned(model, encoded, once)
         task = Task(model, encoded, grid, once, read)
@@ -69,7 +72,7 @@ def sweep(
         raise error.during(asked, where=model.id) from None
     report_sweep(str(rung))
     ledgers = tuple(found.ledgers[number] for number in which)
-    return Grid(tuple(variants), found.values[which], ledgers, rung, found.work)
+    return Grid(given, found.values[which], ledgers, rung, found.work)
 
 
 def _planned(
