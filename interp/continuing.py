@@ -3,12 +3,11 @@
 import numpy as np
 
 from interp.auditing import audit_decoded, sample
-from interp.backends.sharing import Sharing
 from interp.grids import Work
 from interp.groves import Continued, continued
 from interp.ledger import report
-from interp.planned import Tally
-from interp.reading import Found, Ledger, Task, ledgers
+from interp.planned import Job
+from interp.reading import Found, Ledger, Task, ledgers, work
 from interp.runs import Generation, generate
 
 
@@ -21,31 +20,31 @@ def one_by_one(task: Task, max_new_tokens: int) -> Found:
     took = len(done) * task.grid.once
     took += sum(len(new) - 1 for one in done for new in one.new_ids) * task.grid.n_layers
     values = np.stack([task.read(one) for one in done])
-    return Found(values, tuple(one.ledger for one in done), Work(took, took))
+    rows = sum(len(new) for one in done for new in one.new_ids)
+    return Found(values, tuple(one.ledger for one in done), Work(took, took, rows))
 
 
-def together(task: Task, sharing: Sharing, memory: int, *, max_new_tokens: int) -> Found:
+def together(task: Task, job: Job, max_new_tokens: int) -> Found:
     """All cells as the plan has them, then a sample of them once more through plain hooks.
 
     Raises:
         DataError: a token of the sample is not what a plain pass finds likeliest.
+        MemoryError: a single row does not fit into memory.
     """
-    grid, ids, tally = task.grid, task.encoded.ids, Tally()
+    grid = task.grid
     sampled, worst = sample(grid.width.shape), 0.0
     new = np.empty(grid.width.shape, dtype=object)
-    limits = {"max_new_tokens": max_new_tokens, "memory": memory}
-    for done in continued(sharing, grid, ids, tally, **limits):
+    for done in continued(job, max_new_tokens=max_new_tokens):
         for cell in zip(done.variant, done.prompt, done.new_ids, strict=True):
             new[cell[0], cell[1]] = cell[2]
-        worst = max(worst, audit_decoded(task.model, grid, ids, _only(done, sampled)))
+        worst = max(worst, audit_decoded(task.model, grid, job.ids, _only(done, sampled)))
     passes = np.vectorize(len, otypes=[np.int64])(new) - 1
-    found = ledgers(task, tally, passes)
+    found = ledgers(task, job.tally, passes)
     for ledger in found:
-        report("generate", ledger)
+        report("generate", ledger, encoded=task.encoded)
     values = np.stack([_read(task, *one) for one in zip(new, found, strict=True)])
     plain = len(new) * grid.once + int(passes.sum()) * grid.n_layers
-    took = Work(tally.layer_tokens, plain, audited=int(sampled.sum()), worst=worst)
-    return Found(values, found, took)
+    return Found(values, found, work(job, plain, worst))
 
 
 def _read(task: Task, new: np.ndarray, ledger: Ledger) -> np.ndarray:

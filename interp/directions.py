@@ -182,9 +182,26 @@ def contrast(
     Raises:
         RequestError: a text is in both sets, or the position is not one token a row.
     """
+    return contrasts(model, positive, negative, sites=[site], at=at)[0]
+
+
+def contrasts(
+    model: Model,
+    positive: PromptSet,
+    negative: PromptSet,
+    *,
+    sites: Sequence[Site],
+    at: str | Position = "last",
+) -> tuple[Contrast, ...]:
+    """What two kinds of prompts leave at each of many sites, in one pass over the prompts.
+
+    Raises:
+        RequestError: a text is in both sets, or the position is not one token a row.
+    """
     _refuse_shared(positive, negative)
-    values = [run(model, prompts, capture=[site])[site, at] for prompts in (positive, negative)]
-    return Contrast(values[0], values[1], site, model.fingerprint)
+    ours, theirs = (run(model, prompts, capture=sites) for prompts in (positive, negative))
+    found = model.fingerprint
+    return tuple(Contrast(ours[site, at], theirs[site, at], site, found) for site in sites)
 
 
 def _mean(values: Float[np.ndarray, "n d_model"]) -> Float[np.ndarray, " d_model"]:

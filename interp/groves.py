@@ -6,15 +6,17 @@ for each of them.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Int
 
 from interp import planning
-from interp.backends.sharing import Grove, OwnKeys, Sharing, Stroke
-from interp.errors import RequestError
-from interp.planned import TRUNK_TOKENS, Ground, Tally, at_once, waves
+from interp.backends.sharing import Grove, Grown, OwnKeys, Stroke
+from interp.kept import Part
+from interp.planned import Ground, Job, Tally, all_or_none, grounds, waves
 from interp.planning import Cells
+from interp.portions import Portions
 from interp.strokes import Strokes, stroke
 
 NewIds = tuple[int, ...]
@@ -45,76 +47,89 @@ class Stand:
         return found
 
     def halves(self) -> list["Stand"]:
-        """The same in two: the first half of the rows, and the others."""
+        """The same in two: the first half of the rows, and the others; nothing of one row."""
         cut = (int(self.row.max()) + 1) // 2
-        return [self._where(self.row >= cut, cut), self._where(self.row < cut, 0)]
+        if not cut:
+            return []
+        return [self._where(self.row < cut, 0), self._where(self.row >= cut, cut)]
 
     def _where(self, chosen: Bool[np.ndarray, " n"], less: int) -> "Stand":
         return Stand(self.variant[chosen], self.prompt[chosen], self.row[chosen] - less)
 
 
-def continued(
-    sharing: Sharing,
-    grid: Cells,
-    ids: Sequence[Sequence[int]],
-    tally: Tally,
-    *,
-    max_new_tokens: int,
-    memory: int,
-) -> Iterator[Continued]:
+def continued(job: Job, *, max_new_tokens: int) -> Iterator[Continued]:
     """Every cell of a grid with what greedy decoding continues it with.
 
     Raises:
-        RequestError: a single row does not fit into memory.
+        MemoryError: a single row does not fit into memory.
     """
-    tokens = at_once(sharing, grid, memory)
-    for chunk in planning.trunks(grid, TRUNK_TOKENS * tokens):
-        trunk = sharing.trunk(planning.trunk_plan(grid, chunk, ids))
-        tally.layer_tokens += trunk.layer_tokens
-        ground = Ground(sharing, trunk, grid, chunk, tally)
-        own = int(grid.width[:, chunk].max()) + max_new_tokens
-        rows = max(min(tokens // 2, memory // sharing.bytes_a_row(own)), 1)
-        for stand in _stands(grid, chunk, rows):
-            yield from _decoded(ground, stand, tokens, max_new_tokens)
+    for part in job.earlier():
+        yield Continued(part.variant, part.prompt, _unpadded(part.values))
+    room, sharing = job.room, job.room.sharing
+    for ground in grounds(job):
+        own = int(job.grid.width[:, ground.chunk].max()) + max_new_tokens
+        a_row = sharing.bytes_a_row(own)
+        rows = max(min(room.tokens // 2, sharing.working_set // a_row), 1)
+        stands = Portions(room.quarter, partial(_bytes, a_row), Stand.halves)
+        for stand in _stands(job.grid, ground.chunk, rows):
+            yield from _decoded(ground, stands, stand, max_new_tokens)
+        room.waves.halved += stands.halved
 
 
-def _decoded(ground: Ground, stand: Stand, tokens: int, max_new_tokens: int) -> Iterator[Continued]:
-    """A stand at once, or in as many parts as memory makes of it; what is done stays done."""
-    waiting, tally = [stand], ground.tally
-    while waiting:
-        part = waiting.pop()
-        before = tally.layer_tokens, len(tally.moved)
-        try:
-            grove = _grove(ground, part, tokens)
-            grown = ground.sharing.grow(ground.trunk, grove, max_new_tokens=max_new_tokens)
-        except MemoryError as error:
-            if len(part.prompts) == 1:
-                raise RequestError("one row does not fit into memory", received=error) from None
-            tally.layer_tokens = before[0]
-            del tally.moved[before[1] :]
-            waiting += part.halves()
-            continue
-        tally.layer_tokens += grown.layer_tokens
-        tally.moved += grown.moved
-        new = tuple(grown.new_ids[row] for row in part.row)
+def _decoded(
+    ground: Ground, stands: Portions[Stand], stand: Stand, max_new_tokens: int
+) -> Iterator[Continued]:
+    """A stand at once, or in as many parts as memory makes of it, without the rows that are over.
+
+    Raises:
+        MemoryError: a single row does not fit into memory.
+    """
+    job = ground.job
+
+    def grown(part: Stand) -> tuple[Grown, Tally]:
+        took = Tally()
+        grove = _grove(ground, part, took)
+        done = job.room.sharing.grow(ground.trunk, grove, max_new_tokens=max_new_tokens)
+        took.add(Tally(list(done.moved), done.layer_tokens, sum(map(len, done.new_ids))))
+        return done, took
+
+    def over(part: Stand) -> bool | None:
+        return all_or_none(job.over[part.variant, part.prompt])
+
+    for part, (done, took) in stands.of(stand, grown, over=over):
+        new = tuple(done.new_ids[row] for row in part.row)
+        kept = Part(part.variant, part.prompt, _padded(new, max_new_tokens), took.moved)
+        job.finished(kept, took)
         yield Continued(part.variant, part.prompt, new)
 
 
-def _grove(ground: Ground, stand: Stand, tokens: int) -> Grove:
+def _grove(ground: Ground, stand: Stand, took: Tally) -> Grove:
     """The rows of a stand when they have read their prompts: edited ones in waves of their own."""
-    grid, columns = ground.grid, np.searchsorted(ground.chunk, stand.prompts)
+    grid, columns = ground.job.grid, np.searchsorted(ground.chunk, stand.prompts)
     hidden = ground.trunk.hidden[columns]
     rows = np.full(grid.width.shape, -1)
     rows[stand.variant, stand.prompt] = stand.row
-    chosen = rows >= 0
     brought: list[tuple[OwnKeys, Int[np.ndarray, " wave_row"]]] = []
-    for batch in planning.batches(grid, chosen, tokens):
+    for batch in planning.batches(grid, rows >= 0, ground.job.room.tokens):
         for part, done in waves(ground, batch, keep=True):
+            took.add(Tally(list(done.moved), done.layer_tokens))
             merged = grid.idle[part.variant, part.prompt]
             place = np.where(merged, -1, rows[part.variant, part.prompt])
             hidden[place[~merged]] = done.hidden[~merged]
             brought.append((done.own, place))
     return Grove(columns, hidden, _generated(grid, stand), tuple(brought))
+
+
+def _bytes(a_row: int, stand: Stand) -> int:
+    return a_row * len(stand.prompts)
+
+
+def _padded(new: Sequence[NewIds], width: int) -> Int[np.ndarray, "n new"]:
+    return np.array([[*ids, *[-1] * (width - len(ids))] for ids in new], dtype=np.int64)
+
+
+def _unpadded(new: Int[np.ndarray, "n new"]) -> tuple[NewIds, ...]:
+    return tuple(tuple(row[row >= 0].tolist()) for row in new)
 
 
 def _generated(grid: Cells, stand: Stand) -> tuple[Stroke, ...]:

@@ -121,6 +121,7 @@ class Watch:
     verbs: set[str] = field(default_factory=set)
     prompts: set[Asked] = field(default_factory=set)
     sets: dict[str, PromptSet] = field(default_factory=dict)  # by the digest of their words
+    sweeps: set[str] = field(default_factory=set)  # how sweeps were computed, with the reason
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -213,3 +214,10 @@ def report(
     watch.entries.extend(entries)
     watch.reads.update(reads)
     watch.verbs.update({verb, *(entry.verb for entry in entries)})
+
+
+def report_sweep(how: str) -> None:
+    """Tell whoever watches how a sweep was computed."""
+    watch = _WATCH.get()
+    if watch is not None:
+        watch.sweeps.add(how)

@@ -7,6 +7,7 @@ from jaxtyping import Bool
 
 from interp.charts import HeatMap, Panel
 from interp.edits import patch
+from interp.grids import Variants
 from interp.models import Model
 from interp.positions import Position, position
 from interp.prompts import PromptSet
@@ -83,12 +84,12 @@ def back_patch(
     """
     sites = [resid_post(layer) for layer in range(model.n_layers)]
     given = run(model, donors, capture=sites)
-    pairs = tuple(layer_pairs(model.n_layers))
-    variants = [
-        (patch(resid_pre(early), given[resid_post(late), at], at=at),) for early, late in pairs
-    ]
-    correct = sweep(model, prompts, variants, read=read).values
-    return Rescues(pairs, correct, str(position(at)))
+    variants = {
+        (early, late): (patch(resid_pre(early), given[resid_post(late), at], at=at),)
+        for early, late in layer_pairs(model.n_layers)
+    }
+    grid = sweep(model, prompts, Variants(("early", "late"), variants), read=read)
+    return Rescues(tuple(variants), grid.values, str(position(at)))
 
 
 def _cells(one: Rescues, layers: range) -> tuple[tuple[float | None, ...], ...]:

@@ -30,13 +30,11 @@ class Batch:
     prompt: Int[np.ndarray, " row"]
     width: int
 
-    def halves(self) -> tuple["Batch", "Batch"]:
-        """The same cells in two batches."""
+    def halves(self) -> list["Batch"]:
+        """The same cells in two batches; nothing where there is only one."""
         cut = len(self.variant) // 2
-        return (
-            Batch(self.variant[:cut], self.prompt[:cut], self.width),
-            Batch(self.variant[cut:], self.prompt[cut:], self.width),
-        )
+        parts = [slice(cut), slice(cut, None)] if cut else []
+        return [Batch(self.variant[one], self.prompt[one], self.width) for one in parts]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,13 +8,12 @@ import numpy as np
 from jaxtyping import Float, Int, Shaped
 
 from interp.auditing import audit, sample
-from interp.backends.sharing import Sharing
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.grids import Work
 from interp.ledger import Entry, entry, report
 from interp.models import Model
-from interp.planned import States, Tally, states
+from interp.planned import Job, States, Tally, states
 from interp.planning import Cells
 from interp.positions import position
 from interp.readers import Reader, in_blocks, unembedded
@@ -50,31 +49,38 @@ def one_by_one(task: Task) -> Found:
         done = run(task.model, task.encoded.prompts, *variant)
         values.append(task.read(done))
         ledgers.append(done.ledger)
-    took = len(task.variants) * task.grid.once
-    return Found(np.stack(values), tuple(ledgers), Work(took, took))
+    took, rows = len(task.variants) * task.grid.once, task.grid.width.size
+    return Found(np.stack(values), tuple(ledgers), Work(took, took, rows))
 
 
-def together(task: Task, sharing: Sharing, memory: int) -> Found:
+def together(task: Task, job: Job) -> Found:
     """All cells as the plan has them, then a sample of them once more through plain hooks.
 
     Raises:
         DataError: a cell of the sample differs.
+        MemoryError: a single row does not fit into memory.
     """
-    grid, ids, tally = task.grid, task.encoded.ids, Tally()
+    grid = task.grid
     sampled, chosen = sample(grid.width.shape), list[States]()
     read = task.read
     reading = _Streamed(task, read) if isinstance(read, Reader) else _Whole(task)
-    for done in states(sharing, grid, ids, tally, memory):
+    for done in states(job):
         reading.take(done)
         chosen.append(done.only(sampled[done.variant, done.prompt]))
-    worst = audit(task.model, grid, ids, chosen)
-    found = ledgers(task, tally, np.zeros(grid.width.shape, dtype=np.int64))
+        job.tally.head_rows += len(done.variant)
+    worst = audit(task.model, grid, job.ids, chosen)
+    found = ledgers(task, job.tally, np.zeros(grid.width.shape, dtype=np.int64))
     for ledger in found:
-        report("run", ledger)
-    took = Work(
-        tally.layer_tokens, len(grid.writes) * grid.once, audited=int(sampled.sum()), worst=worst
+        report("run", ledger, encoded=task.encoded)
+    return Found(reading.values(found), found, work(job, len(grid.writes) * grid.once, worst))
+
+
+def work(job: Job, plain: int, worst: float) -> Work:
+    """What a job took, beside what it would have taken one by one."""
+    tally, audited = job.tally, int(sample(job.grid.width.shape).sum())
+    return Work(
+        tally.layer_tokens, plain, tally.head_rows, audited, worst, job.room.halved, tally.kept
     )
-    return Found(reading.values(found), found, took)
 
 
 def ledgers(

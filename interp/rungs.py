@@ -11,11 +11,12 @@ from interp.backends.protocol import Backend, Write
 from interp.backends.sharing import Shares, Sharing
 from interp.errors import InterpError
 from interp.models import Model
-from interp.planned import Tally, states
+from interp.planned import Job, Room, states
 from interp.planning import cells
 from interp.sites import Site, SiteName
 
 PROBED = (11, 9)  # prompts of two lengths
+NOTHING = "nothing is shared"  # by the cells of this grid, on any model
 PLACE = 4  # the position that the probe edits, so that a row has others before and after
 _SEEN: WeakKeyDictionary[Backend, str] = WeakKeyDictionary()
 
@@ -52,9 +53,13 @@ def _probed(model: Model, sharing: Sharing) -> str:
     writes = [[write] for write in _probes(model, ids)]
     grid = cells(PROBED, writes, model.n_layers)
     try:
-        audit(model, grid, ids, list(states(sharing, grid, ids, Tally(), sharing.memory)))
-    except (InterpError, RuntimeError, TypeError, ValueError, KeyError, AttributeError) as error:
-        return str(error.complaint.rule if isinstance(error, InterpError) else error)[:200]
+        job = Job(grid, ids, Room(sharing, grid, sharing.memory))
+        audit(model, grid, ids, list(states(job)))
+    except InterpError as error:
+        said = error.complaint
+        return f"{said.rule} ({said.received})" if said.received else said.rule
+    except (RuntimeError, TypeError, ValueError, LookupError, AttributeError) as error:
+        return f"its layers do not run row by row ({type(error).__name__}: {error})"[:200]
     return ""
 
 

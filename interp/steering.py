@@ -10,6 +10,7 @@ from interp.charts import Curves, Line, Plot, floats
 from interp.directions import Direction
 from interp.edits import steer
 from interp.errors import RequestError
+from interp.grids import Variants
 from interp.models import Model
 from interp.prompts import PromptSet
 from interp.readers import Metric
@@ -80,13 +81,14 @@ def dose_response(
     """
     if not (len(controls) and len(alphas)):
         raise RequestError("a dose response needs a dose and a control", asked="dose_response(...)")
-    doses = [float(alpha) for alpha in alphas if alpha]
-    pushes = [
-        (steer(one.site, one, alpha=alpha),) for one in (direction, *controls) for alpha in doses
-    ]
-    hits = sweep(model, prompts, [(), *pushes], read=read).values
-    plain = np.tile(hits[0], (1 + len(controls), 1))
-    pushed = hits[1:].reshape(1 + len(controls), len(doses), -1)
-    by_dose = [pushed[:, doses.index(alpha)] if alpha else plain for alpha in alphas]
-    whole = np.stack(by_dose, axis=1)
-    return DoseResponse(np.array(alphas, dtype=np.float64), whole[0], whole[1:])
+    pushes = Variants(
+        ("direction", "alpha"),
+        {
+            (number, alpha): (steer(one.site, one, alpha=alpha),) if alpha else ()
+            for number, one in enumerate((direction, *controls))
+            for alpha in alphas
+        },
+    )
+    grid = sweep(model, prompts, pushes, read=read)
+    doses = np.array(grid.axes["alpha"], dtype=np.float64)
+    return DoseResponse(doses, grid.table[0], grid.table[1:])

@@ -10,21 +10,25 @@ from interp.backends.sharing import Sharing
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
-from interp.grids import Grid
+from interp.grids import Grid, Variants, declared
+from interp.kept import kept_for
+from interp.ledger import report_sweep
+from interp.means import means
 from interp.models import Model
+from interp.planned import Job, Room
 from interp.planning import Cells, cells, distinct, plannable
 from interp.prompts import PromptSet, as_prompt_set
 from interp.readers import Metric
 from interp.reading import Found, Task
 from interp.resolve import write
-from interp.rungs import Rung, reachable
+from interp.rungs import NOTHING, Rung, reachable
 from interp.runs import Generation, refuse_generated
 
 
 def sweep(
     model: Model,
     prompts: PromptSet | Sequence[str],
-    variants: Sequence[tuple[Edit, ...]],
+    variants: Sequence[tuple[Edit, ...]] | Variants,
     *,
     read: Metric | Callable[[Generation], Shaped[np.ndarray, "batch ..."]],
     memory: int | None = None,
@@ -39,31 +43,36 @@ def sweep(
     Args:
         model: a loaded model.
         prompts: a prompt set or a list of texts.
-        variants: each a tuple of edits; the empty tuple is the unedited run.
+        variants: each a tuple of edits; the empty tuple is the unedited run. With `Variants` each
+            has coordinates, and the grid has their axes.
         read: from a run to one number a prompt; a `Reader` holds the logits of a few rows only.
-        memory: how many bytes the rows that are computed together may take; by default a
-            quarter of what is free, or less where that saturates the device.
+        memory: how many bytes may be taken at once; by default what `--memory` says, else a
+            quarter of what is free. What does not fit is computed in halves; what is computed
+            together is otherwise a function of the grid and the device alone.
         max_new_tokens: where given, every variant is generated with, and `read` gets a Generation.
 
     Raises:
         RequestError: no variants, or an edit that cannot be applied as written.
         DataError: a planned cell differs from its plain run.
     """
-    asked = f"sweep({model.id}, prompts, {len(variants)} variants)"
+    given = declared(variants)
+    each = tuple(given.at.values())
+    asked = f"sweep({model.id}, prompts, {len(each)} variants)"
     try:
-        if not variants:
+        if not each:
             raise RequestError("a sweep needs a variant")
         if max_new_tokens is None:
-            refuse_generated([edit for variant in variants for edit in variant])
-        once, which = distinct(variants)
+            refuse_generated([edit for variant in each for edit in variant])
+        once, which = distinct(each)
         encoded = model.encode(as_prompt_set(prompts))
         grid, sharing, rung = _planned(model, encoded, once)
         task = Task(model, encoded, grid, once, read)
         found = _found(task, sharing, memory, max_new_tokens)
     except InterpError as error:
         raise error.during(asked, where=model.id) from None
+    report_sweep(str(rung))
     ledgers = tuple(found.ledgers[number] for number in which)
-    return Grid(tuple(variants), found.values[which], ledgers, rung, found.work)
+    return Grid(given, found.values[which], ledgers, rung, found.work)
 
 
 def _planned(
@@ -73,7 +82,7 @@ def _planned(
     writes = [[write(model, encoded, edit) for edit in variant] for variant in once]
     grid = cells(encoded.lengths, writes, model.n_layers)
     if not grid.pays:
-        return grid, None, Rung("plain", "nothing is shared")
+        return grid, None, Rung("plain", NOTHING)
     if not all(plannable(parts, model.n_layers) for parts in writes):
         return grid, None, Rung("plain", "an edit at a site that no wave reaches")
     sharing, why = reachable(model)
@@ -83,11 +92,18 @@ def _planned(
 def _found(
     task: Task, sharing: Sharing | None, memory: int | None, max_new_tokens: int | None
 ) -> Found:
-    if max_new_tokens is not None and sharing is not None:
-        limit = memory or sharing.memory
-        return continuing.together(task, sharing, limit, max_new_tokens=max_new_tokens)
-    if max_new_tokens is not None:
-        return continuing.one_by_one(task, max_new_tokens)
-    if sharing is not None:
-        return reading.together(task, sharing, memory or sharing.memory)
-    return reading.one_by_one(task)
+    if sharing is None and max_new_tokens is None:
+        return reading.one_by_one(task)
+    if sharing is None:
+        return continuing.one_by_one(task, max_new_tokens or 0)
+    room = Room(sharing, task.grid, memory or means().memory or sharing.memory)
+    kept = kept_for(means().kept, task.model, task.encoded, task.grid, max_new_tokens)
+    job = Job(task.grid, task.encoded.ids, room, kept)
+    try:
+        if max_new_tokens is None:
+            return reading.together(task, job)
+        return continuing.together(task, job, max_new_tokens)
+    except MemoryError as error:
+        raise RequestError(
+            "a single row does not fit into memory", received=error, hint="a shorter prompt"
+        ) from None

@@ -69,10 +69,17 @@ class MlxSharing:
         return int(2 * own * info.n_kv_heads * info.d_head * info.n_layers * self._size)
 
     @property
-    def memory(self) -> int:
-        """What a sweep may take where nothing is said: a quarter of what is free, or enough."""
+    def working_set(self) -> int:
+        """How many bytes are worth computing at once, whatever is free at the moment."""
         if self.info.device == "cpu":
-            return min(room.free() // 4, room.CPU_BYTES)
+            return room.CPU_BYTES
+        return int(mx.device_info().get("max_recommended_working_set_size") or room.free()) // 4
+
+    @property
+    def memory(self) -> int:
+        """How many bytes a sweep may take where nothing is said: a quarter of what is free."""
+        if self.info.device == "cpu":
+            return room.free() // 4
         most = mx.device_info().get("max_recommended_working_set_size") or room.free()
         return max(int(most) - int(mx.get_active_memory()), 0) // 4
 

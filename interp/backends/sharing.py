@@ -141,6 +141,11 @@ class Sharing(Protocol):
         """How many tokens saturate the device."""
         ...
 
+    @property
+    def working_set(self) -> int:
+        """How many bytes are worth computing at once, whatever is free at the moment."""
+        ...
+
     def bytes_a_token(self, longest: int) -> int:
         """What one token of a wave takes at most, with prompts of at most this length."""
         ...

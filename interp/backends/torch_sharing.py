@@ -42,6 +42,13 @@ class TorchSharing:
         """How many tokens saturate the device."""
         return room.CPU_TOKENS if self.info.device == "cpu" else room.GPU_TOKENS
 
+    @property
+    def working_set(self) -> int:
+        """How many bytes are worth computing at once, whatever is free at the moment."""
+        if self.hooked.model.device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self.hooked.model.device)[1]) // 4
+        return room.CPU_BYTES
+
     def bytes_a_token(self, longest: int) -> int:
         """What one token of a wave takes at most, with prompts of at most this length."""
         model: Any = self.hooked.model
@@ -57,10 +64,10 @@ class TorchSharing:
 
     @property
     def memory(self) -> int:
-        """What a sweep may take where nothing is said: a quarter of what is free, or enough."""
-        if self.info.device == "cpu":
-            return min(room.free() // 4, room.CPU_BYTES)
-        return int(torch.cuda.mem_get_info(self.hooked.model.device)[0]) // 4
+        """How many bytes a sweep may take where nothing is said: a quarter of what is free."""
+        if self.hooked.model.device.type == "cuda":
+            return int(torch.cuda.mem_get_info(self.hooked.model.device)[0]) // 4
+        return room.free() // 4
 
     def trunk(self, plan: TrunkPlan) -> KeptTrunk:
         """The unedited pass over prompts of any lengths, right-padded: the model's own decoder."""

@@ -10,6 +10,7 @@ from interp.plugin.claiming import claim
 from interp.plugin.recording import RECORDER
 from interp.plugin.resuming import noted_specs
 from interp.plugin.setting import SETTING, is_worker
+from interp.plugin.watched import KEPT
 from interp.reports.folders import set_latest
 from interp.reports.journal import Journal, unwritable
 from interp.reports.record import read_run
@@ -65,6 +66,9 @@ class Keeping:
     def pytest_sessionfinish(self) -> None:
         """Nothing more is measured: whoever reads the run from here on sees that it has ended."""
         self._config.stash[RECORDER].close()
+        if not is_worker(self._config):
+            with suppress(OSError):  # parts of sweeps are there if a case did not come to its end
+                (self._setting.run / KEPT).rmdir()
 
     def _stop_workers(self) -> None:
         """Write down for the workers which of their cases were stopped."""

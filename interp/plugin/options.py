@@ -7,6 +7,7 @@ from typing import Literal, cast
 
 import pytest
 
+from interp.plugin.memory import in_bytes
 from interp.reports.noise import PLAIN, VARIATIONS
 
 ProfileName = Literal["quick", "full"]
@@ -40,6 +41,7 @@ class Options:
     resume: str | None = None
     retry_crashed: bool = False
     report: bool = True
+    memory: int | None = None  # bytes
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -107,6 +109,14 @@ def add_options(parser: pytest.Parser) -> None:
         help="with --resume: run again what was running when the run was cut short",
     )
     add(
+        "--memory",
+        dest="interp_memory",
+        type=in_bytes,
+        metavar="SIZE",
+        help="how much memory a sweep may take in each process, e.g. 2GB or 512MiB (default: a "
+        "quarter of what is free)",
+    )
+    add(
         "--reports-dir",
         dest="interp_reports_dir",
         metavar="DIR",
@@ -163,6 +173,7 @@ def read_options(config: pytest.Config) -> Options:
         config.getoption("interp_resume"),
         bool(config.getoption("interp_retry_crashed")),
         bool(config.getoption("interp_report")),
+        config.getoption("interp_memory"),
     )
 
 

@@ -14,7 +14,7 @@ from interp.plugin.recording import RECORDER, VALUES
 from interp.plugin.redacting import REDACTOR
 from interp.plugin.reported import attach
 from interp.plugin.setting import SETTING
-from interp.plugin.watched import uses_of
+from interp.plugin.watched import forget, sweeps_of, uses_of
 from interp.reports.baselines import Baseline
 from interp.reports.noise import drowned, find_noise
 from interp.reports.record import End, because_of
@@ -87,6 +87,7 @@ def pytest_runtest_makereport(
     elif report.when == "call" or not report.passed:
         end = _end(item, spec, report, call)
         recorder.end(end)
+        forget(item)
         if item.config.stash[SETTING].options.junit != "none":
             accepted = _baseline(item, spec).values
             item.user_properties.extend(properties(_values(item), end, accepted))
@@ -159,9 +160,10 @@ def _end(
         _baseline(item, spec).verdicts, case.spec_id, case.spec_version, case.params
     )
     if case.role == "finding" and values and accepted and verdict == accepted.verdict != "holds":
-        return End(case, verdict, True, accepted.reason or reason, took, uses_of(item))
+        uses, sweeps = uses_of(item), sweeps_of(item)
+        return End(case, verdict, True, accepted.reason or reason, took, uses, sweeps=sweeps)
     detail = _detail(report) if verdict in {"fails", "error"} else ""
-    return End(case, verdict, False, reason, took, uses_of(item), detail)
+    return End(case, verdict, False, reason, took, uses_of(item), detail, sweeps_of(item))
 
 
 def _verdict(

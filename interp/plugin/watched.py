@@ -1,13 +1,22 @@
-"""What the runs of a spec did, from its fixtures to its last line: what its verdict rests on."""
+"""What the runs of a spec did, from its fixtures to its last line: what its verdict rests on.
 
+And what its sweeps are given: memory, and a folder for what is finished until the case is over.
+"""
+
+import hashlib
+import shutil
 from collections.abc import Generator
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import pytest
 
+from interp.means import Means, given
 from interp.plugin.cases import spec_of
 from interp.plugin.redacting import REDACTOR
+from interp.plugin.setting import SETTING
 
+KEPT: Final = "kept"  # in the folder of the run
 WATCH = pytest.StashKey[Any]()  # an interp.ledger.Watch, imported once a spec runs
 
 
@@ -34,8 +43,22 @@ def _watched(item: pytest.Item) -> Generator[None, Any, Any]:
     watch = item.stash.setdefault(WATCH, Watch())
     if (redactor := item.config.stash[REDACTOR]) is not None:
         redactor.watch = watch
-    with watching(watch):
+    with watching(watch), given(_means(item)):
         return (yield)
+
+
+def forget(item: pytest.Item) -> None:
+    """A case is over: nobody will go on with its sweeps."""
+    if (kept := _means(item).kept) is not None:
+        shutil.rmtree(kept, ignore_errors=True)
+
+
+def _means(item: pytest.Item) -> Means:
+    """The memory that was asked for; and a place for finished parts, unless prompts are secret."""
+    setting = item.config.stash[SETTING]
+    redacts = setting.options.redact  # a state says what was read
+    name = hashlib.sha256(item.nodeid.encode()).hexdigest()[:16]
+    return Means(setting.options.memory, None if redacts else Path(setting.run) / KEPT / name)
 
 
 def uses_of(item: pytest.Item) -> tuple[str, ...]:
@@ -48,6 +71,12 @@ def prompts_of(item: pytest.Item) -> list[dict[str, object]]:
     """The prompt sets of its runs so far, with the digests of their words and token ids."""
     watch = item.stash.get(WATCH, None)
     return watch.prompt_sets() if watch else []
+
+
+def sweeps_of(item: pytest.Item) -> tuple[str, ...]:
+    """How its sweeps so far were computed."""
+    watch = item.stash.get(WATCH, None)
+    return tuple(sorted(watch.sweeps)) if watch else ()
 
 
 def ledger_of(item: pytest.Item) -> list[dict[str, object]]:

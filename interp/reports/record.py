@@ -50,6 +50,7 @@ class End:
     seconds: float
     uses: tuple[str, ...] = ()  # the verbs and sites of its runs
     detail: str = ""  # of a failure: the end of what pytest says, and of what was captured
+    sweeps: tuple[str, ...] = ()  # how its sweeps were computed: "cone", or "plain" and why
 
 
 @dataclass(frozen=True)

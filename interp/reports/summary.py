@@ -1,15 +1,17 @@
 """The summary of a run as lines of text: per model what was measured and what it says."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import Final, NamedTuple
 
 from interp.reports.noise import is_visible
 from interp.reports.record import Case, End, Role, RunRecord
-from interp.reports.text import clip, interval, number, plain, seconds, size, squeeze
+from interp.reports.text import clip, count, interval, number, plain, seconds, size, squeeze
 from interp.reports.values import Value
 from interp.reports.verdicts import VERDICTS
 
+AS_GOOD: Final = ("cone", "plain: nothing is shared")  # no model would do better
 WORDS: Final = {"fails": "does not hold"}
 OF_MANY: Final = {
     "holds": "hold",
@@ -43,6 +45,7 @@ def tables(record: RunRecord, width: int) -> Iterator[str]:
         if rows:
             yield from _table(rows, width)
         yield from _folded(ends)
+        yield from wrap(_plainly(ends), width, subsequent_indent="  ")
         yield from _reasons(ends, width)
         yield ""
 
@@ -160,6 +163,13 @@ def _sizes(rows: Sequence[Row], shown: Sequence[str], width: int) -> list[int]:
 
 def _total(sizes: Sequence[int]) -> int:
     return sum(sizes) + 2 * (len(sizes) - 1)
+
+
+def _plainly(ends: Sequence[End]) -> str:
+    """Why sweeps could not share their work on this model; empty where they could."""
+    found = Counter(how for end in ends for how in end.sweeps if how not in AS_GOOD)
+    told = (f"{plain(how)} ({count(many, 'spec')})" for how, many in sorted(found.items()))
+    return f"sweeps one by one: {'; '.join(told)}" if found else ""
 
 
 def _folded(ends: Sequence[End]) -> Iterator[str]:

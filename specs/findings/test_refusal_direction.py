@@ -14,8 +14,10 @@ Differs: next token instead of a judged answer; one layer, chosen on the trainin
 import numpy as np
 import pytest
 
-from interp import contrast, dose_response, resid_post, run, steer
-from interp.directions import by_layer
+from interp import dose_response, resid_post, run, steer, sweep
+from interp.directions import by_layer, contrasts
+from interp.grids import Variants
+from interp.readers import right_answer
 from interp.stats import mcnemar, proportion, rank_in_null
 
 
@@ -24,20 +26,23 @@ def found(model, refusal, drawn):
     """The direction at the layer where it outdoes random ones most, on training requests."""
     train = refusal.only(split="train", language="en")
     harmful, harmless = train.only(kind="harmful"), train.only(kind="harmless")
-
-    def outdoes(one):
-        by_chance = [refused(model, harmful, push).mean() for push in one.random(5, seed=1)]
-        return np.mean(by_chance) - refused(model, harmful, one).mean()
-
     sites = [resid_post(layer) for layer in model.layers]
-    contrasts = [contrast(model, harmful, harmless, site=site) for site in sites]
-    drawn("layers", by_layer(contrasts))
-    return max((one.direction for one in contrasts), key=outdoes)
+    each = contrasts(model, harmful, harmless, sites=sites)
+    drawn("layers", by_layer(each))
+    found = [one.direction for one in each]
+    tries = [(one, *one.random(5, seed=1)) for one in found]
+    own, *by_chance = refused(model, harmful, tries).mean(axis=2).T
+    return found[np.argmax(np.mean(by_chance, axis=0) - own)]
 
 
-def refused(model, prompts, direction):
-    """Which prompts are still refused with the direction subtracted everywhere."""
-    return run(model, prompts, steer(direction.site, direction, alpha=-1.0)).correct
+def refused(model, prompts, tries):
+    """Which prompts are still refused with a direction subtracted: [layer, direction, batch]."""
+    less = {
+        (row, column): (steer(one.site, one, alpha=-1.0),)
+        for row, ones in enumerate(tries)
+        for column, one in enumerate(ones)
+    }
+    return sweep(model, prompts, Variants(("layer", "direction"), less), read=right_answer).table
 
 
 @pytest.mark.finding("refusal.direction", version=1, source="arXiv:2406.11717")
@@ -47,7 +52,7 @@ def test_the_direction_degrades_refusal_more_than_random_ones(
     asked = refusal.only(split="test", language="en", kind="harmful")
     measured("refused", proportion(run(model, asked).correct).needs(50))
     controls = found.random(profile.pick(quick=100, full=1000), seed=0)
-    left, *null = (refused(model, asked, one) for one in (found, *controls))
+    left, *null = refused(model, asked, [(found, *controls)])[0]
     share = np.mean(null, axis=1)
     measured("refused_without_direction", proportion(left))
     measured("refused_without_random", float(np.median(share)), n=len(share))

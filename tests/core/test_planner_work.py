@@ -8,17 +8,14 @@ import pytest
 from interp import (
     patch,
     planning,
-    relative_error,
     resid_post,
     resid_pre,
-    rounding,
     run,
     steer,
     sweep,
     z,
 )
 from interp.backends.torch_sharing import TorchSharing
-from interp.errors import RequestError
 from interp.grids import Work
 from interp.prompts import Prompt, PromptSet
 from interp.readers import Reader, likeliest
@@ -55,6 +52,7 @@ def test_back_patching_takes_what_the_closed_form_says(llama):
     once = tokens(llama, TEXTS) * layers
     cones = prompts * layers * (layers + 1) * (2 * layers + 1) // 6
     assert grid.work.layer_tokens == once + cones
+    assert grid.work.head_rows == prompts * layers * (layers + 1) // 2
     assert grid.work.one_by_one == once * layers * (layers + 1) // 2
 
 
@@ -67,6 +65,7 @@ def test_heads_take_what_the_closed_form_says(llama):
     ]
     grid = sweep(llama, TEXTS, heads, read=likeliest)
     assert grid.work.layer_tokens == tokens(llama, TEXTS) * 4 + 3 * 4 * (4 + 3 + 2 + 1)
+    assert grid.work.head_rows == 3 * 4 * 4
 
 
 def test_steering_everywhere_takes_the_layers_above_and_no_dose_nothing(llama):
@@ -91,13 +90,14 @@ def test_decoding_takes_each_new_token_once_and_idle_rows_once(llama):
     fed = np.array(lengths) - 1
     rows = fed[[0, 1, 2, 4, 5, 7, 8]].sum()  # the variants without a dose are one row a prompt
     assert grid.work.layer_tokens == 4 * (tokens(llama, TEXTS) + rows)
+    assert grid.work.head_rows == rows + 3 * 7
 
 
 def test_one_cell_takes_no_more_than_a_plain_run(llama):
     edit = steer(resid_post(1), VECTORS[0], at="last")
     grid = sweep(llama, TEXTS, [(edit,)], read=likeliest)
     assert grid.rung.name == "plain"
-    assert grid.work == Work(tokens(llama, TEXTS) * 4, tokens(llama, TEXTS) * 4)
+    assert grid.work == Work(tokens(llama, TEXTS) * 4, tokens(llama, TEXTS) * 4, len(TEXTS))
 
 
 def planning_calls(model, cells):
@@ -144,38 +144,21 @@ def test_a_reader_never_holds_the_logits_of_all_rows(llama, monkeypatch):
     assert sum(held) == 30
 
 
-def test_what_does_not_fit_is_halved_and_nothing_is_computed_twice(llama, monkeypatch):
-    variants, right, sizes = back_patches(llama, TEXTS), TorchSharing.wave, []
-
-    def small(self, trunk, wave, *, keep=False):
-        if len(wave.prompt) > 7:
-            raise MemoryError
-        sizes.append(len(wave.prompt))
-        return right(self, trunk, wave, keep=keep)
-
-    whole = sweep(llama, TEXTS, variants, read=logits_of)
-    monkeypatch.setattr(TorchSharing, "wave", small)
-    parts = sweep(llama, TEXTS, variants, read=logits_of)
-    assert relative_error(parts.values, whole.values) < rounding(llama)
-    assert parts.work.layer_tokens == whole.work.layer_tokens
-    assert sum(sizes) == 30
-    monkeypatch.setattr(TorchSharing, "wave", lambda *_, **__: (_ for _ in ()).throw(MemoryError))
-    with pytest.raises(RequestError, match="does not fit into memory"):
-        sweep(llama, TEXTS, variants, read=logits_of)
-
-
-def test_memory_bounds_what_is_computed_together(llama, monkeypatch):
-    variants, right, sizes = back_patches(llama, TEXTS), TorchSharing.wave, []
-
-    def noted(self, trunk, wave, *, keep=False):
-        sizes.append(len(wave.prompt))
-        return right(self, trunk, wave, keep=keep)
-
-    monkeypatch.setattr(TorchSharing, "wave", noted)
-    a_token = llama.backend.sharing.bytes_a_token(max(llama.encode(planned_set(TEXTS)).lengths))
-    sweep(llama, TEXTS, variants, read=likeliest, memory=9 * a_token)
-    assert max(sizes) == 8
-    assert sum(sizes) == 30
+@pytest.mark.parametrize("new", [None, 4])
+def test_the_rows_that_the_head_is_given_are_counted(llama, monkeypatch, new):
+    """What the unembedding itself sees, with nothing audited."""
+    monkeypatch.setattr("interp.reading.audit", lambda *_: 0.0)
+    monkeypatch.setattr("interp.continuing.audit_decoded", lambda *_: 0.0)
+    variants = [(steer(resid_post(n), 4 * VECTORS[n], alpha=a),) for n in range(3) for a in (0, 1)]
+    sweep(llama, TEXTS, variants, read=likeliest)  # the model is probed at its first sweep
+    seen, head = [], llama.backend._model.get_output_embeddings()
+    handle = head.register_forward_hook(lambda *given: seen.append(given[2].shape[:-1].numel()))
+    try:
+        read = likeliest if new is None else lambda one: np.zeros(len(one.new_ids))
+        grid = sweep(llama, TEXTS, variants, read=read, max_new_tokens=new)
+    finally:
+        handle.remove()
+    assert grid.work.head_rows == sum(seen)
 
 
 def test_the_order_is_a_function_of_the_grid(llama, monkeypatch):

@@ -82,6 +82,7 @@ class Rows:
             end.detail[-MOST_DETAIL:],
             seconds(end.seconds),
             self._chain(state, column) if end.verdict == "invalid" else (),
+            cut("; ".join(end.sweeps), MOST_REASON),
         )
 
     def _chain(self, state: State, column: Column) -> tuple[Step, ...]:

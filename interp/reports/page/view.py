@@ -48,6 +48,7 @@ class Cell:
     detail: str = ""  # of a failure
     seconds: str = ""
     chain: tuple[Step, ...] = ()
+    sweeps: str = ""  # how they were computed
 
 
 @dataclass(frozen=True)

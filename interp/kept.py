@@ -1,0 +1,126 @@
+"""Finished parts of a sweep on disk: who is interrupted goes on from there.
+
+A file is a row of records, each with its length and its sha256 before it. What was being written
+when the process died does not match, and is dropped with all that follows.
+"""
+
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from interp.backends.protocol import Write
+from interp.backends.sharing import Moved
+from interp.encoded import Encoded
+from interp.errors import DataError
+from interp.models import Model
+from interp.planning import Cells
+
+HEAD = 8 + 32  # bytes before a record: its length, its sha256
+FIELDS = ("variant", "prompt", "values", "account", "delta", "norm")
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Some finished cells, (variant, prompt) by number: their values, and what their edits did."""
+
+    variant: Int[np.ndarray, " n"]
+    prompt: Int[np.ndarray, " n"]
+    values: Shaped[np.ndarray, "n ..."]
+    moved: Sequence[Moved] = ()
+
+
+class Kept:
+    """The finished parts of one sweep: those of an earlier try, and room for more."""
+
+    def __init__(self, file: Path | None = None) -> None:
+        """What the file holds; without a file nothing is kept."""
+        self._file = file
+        self.parts = () if file is None else tuple(_mended(file))
+
+    def add(self, part: Part) -> None:
+        """Write down a part that is finished.
+
+        Raises:
+            DataError: it cannot be written.
+        """
+        if self._file is None:
+            return
+        content = _packed(part)
+        head = len(content).to_bytes(8, "big") + hashlib.sha256(content).digest()
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            with self._file.open("ab") as out:
+                out.write(head + content)
+        except OSError as error:
+            raise DataError(
+                "finished parts of a sweep cannot be kept",
+                received=error.strerror or str(error),
+                where=str(self._file),
+            ) from None
+
+
+def kept_for(
+    folder: Path | None, model: Model, encoded: Encoded, grid: Cells, max_new_tokens: int | None
+) -> Kept:
+    """What is kept of exactly this sweep: these weights, prompts, writes and this many tokens."""
+    if folder is None:
+        return Kept()
+    info = model.backend.info
+    known = (model.fingerprint, info.dtype, info.device, info.attn_implementation, encoded.ids)
+    digest = hashlib.sha256(repr((*known, max_new_tokens)).encode())
+    for variant in grid.writes:
+        digest.update(b"variant")
+        for place, write in variant:
+            _digest(digest, place, write)
+    return Kept(folder / f"{digest.hexdigest()[:32]}.kept")
+
+
+def _digest(digest: "hashlib._Hash", place: int, write: Write) -> None:
+    digest.update(repr((place, write.site, write.op, write.heads, write.value.shape)).encode())
+    for array in (write.value, write.alpha, write.mask, write.generated):
+        digest.update(np.ascontiguousarray(array).tobytes())
+
+
+def _mended(file: Path) -> Iterator[Part]:
+    """The parts that a file holds; whatever comes after the last whole one is cut off."""
+    content = file.read_bytes() if file.is_file() else b""
+    start = 0
+    while (part := _record(content, start)) is not None:
+        found, start = part
+        yield found
+    if start < len(content):
+        with file.open("r+b") as out:
+            out.truncate(start)
+
+
+def _record(content: bytes, start: int) -> tuple[Part, int] | None:
+    """The record at a place of a file, and where it ends; None if it is not whole."""
+    stop = start + HEAD + int.from_bytes(content[start : start + 8], "big")
+    body = content[start + HEAD : stop]
+    if hashlib.sha256(body).digest() != content[start + 8 : start + HEAD]:
+        return None
+    try:
+        with np.load(io.BytesIO(body), allow_pickle=False) as found:
+            variant, prompt, values, account, delta, norm = (found[name] for name in FIELDS)
+    except (ValueError, KeyError, BadZipFile):
+        return None
+    return Part(variant, prompt, values, (Moved(account, delta, norm),)), stop
+
+
+def _packed(part: Part) -> bytes:
+    account, delta, norm = (
+        np.concatenate([np.zeros(0, kind), *(getattr(one, name) for one in part.moved)])
+        for name, kind in (("account", np.int64), ("delta", float), ("norm", float))
+    )
+    out = io.BytesIO()
+    np.savez(
+        out, variant=part.variant, prompt=part.prompt, values=part.values,
+        account=account, delta=delta, norm=norm,
+    )  # fmt: skip
+    return out.getvalue()
