@@ -4,7 +4,7 @@ An engine hands each site's value to `Taps.at` and puts back what it gets; the a
 in float32 and cast back once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -47,6 +47,15 @@ class _Account:
     norms: list[Float[np.ndarray, " fired"]]
 
 
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """What one write blocks in one pass, in these heads or in all."""
+
+    number: int
+    heads: tuple[int, ...] | None
+    blocked: Bool[np.ndarray, "batch query key"]
+
+
 class Taps:
     """The edits and captures of one call; `move_to` says which tokens the next pass holds."""
 
@@ -59,17 +68,25 @@ class Taps:
         self._accounts = tuple(_Account([], []) for _ in writes)
         self._masks: tuple[Bool[np.ndarray, "batch pos"], ...] = ()
         self._real = np.zeros((0, 0), dtype=bool)
+        self._read = 0  # positions so far, those of the next pass included
 
     @property
     def sites(self) -> tuple[Site, ...]:
-        """Every site that this call touches, each once."""
-        return tuple(dict.fromkeys([*(write.site for write in self._writes), *self._capture]))
+        """Every site whose value this call touches, each once."""
+        written = (write.site for write in self._writes if write.keys is None)
+        return tuple(dict.fromkeys([*written, *self._capture]))
+
+    @property
+    def blocks(self) -> bool:
+        """Whether this call blocks attention somewhere."""
+        return any(write.keys is not None for write in self._writes)
 
     def move_to(
         self, masks: Sequence[Bool[np.ndarray, "batch pos"]], real: Bool[np.ndarray, "batch pos"]
     ) -> None:
         """Say where each write fires in the next pass, and which positions are not padding."""
         self._masks, self._real = tuple(masks), real
+        self._read += real.shape[1]
 
     def at(self, site: Site, value: Array) -> Array:
         """The site's value after the edits; captured if asked for.
@@ -78,12 +95,48 @@ class Taps:
             NonFiniteError: an edited or captured value is NaN or infinite.
         """
         for number, write in enumerate(self._writes):
-            if write.site == site and self._masks[number].any():
+            if write.site == site and write.keys is None and self._masks[number].any():
                 value = self._written(number, value)
         if site in self._capture:
             array = finite(self._engine.numpy(value), str(site), self._real)
             self._captured[site] = blank(array, self._real)
         return value
+
+    def edges(self, layer: int, n_query: int, n_keys: int) -> Iterator[Edges]:
+        """What is blocked in a block's attention in this pass, write by write.
+
+        Raises:
+            RequestError: some keys are not there any more, as in a sliding window.
+        """
+        for number, write in enumerate(self._writes):
+            if write.keys is None or write.site.layer != layer or not self._masks[number].any():
+                continue
+            if n_keys != self._read:
+                raise RequestError(
+                    "attention is blocked where all positions are kept",
+                    expected=f"{self._read} keys",
+                    received=n_keys,
+                    where=f"block {layer}",
+                    hint="shorter prompts, or layers without a sliding window",
+                )
+            place = np.arange(n_keys)
+            earlier = place < place[n_keys - n_query :, None]
+            seen = self._masks[number][:, :, None] & write.keys.among(n_keys)[:, None]
+            yield Edges(number, write.heads, seen & earlier)
+
+    def note(self, number: int, before: Array, after: Array) -> None:
+        """Account for what a write did where it fires in this pass: [batch, pos, ...] each.
+
+        Raises:
+            NonFiniteError: what it left is NaN or infinite.
+        """
+        write, mask = self._writes[number], self._masks[number]
+        old, new = self._engine.numpy(before)[mask], self._engine.numpy(after)[mask]
+        finite(new[:, None], f"{write.site} after an edit", np.ones((len(new), 1), bool))
+        if write.heads is not None:
+            old, new = old[:, list(write.heads)], new[:, list(write.heads)]
+        self._accounts[number].deltas.append(_norms(new - old))
+        self._accounts[number].norms.append(_norms(old))
 
     def all_captured(self) -> dict[Site, Float[np.ndarray, "batch pos ..."]]:
         """Every site that was to be captured.
@@ -110,12 +163,7 @@ class Taps:
             self._engine.float32(value), write, mask.astype(np.float32), self._engine.constant
         )
         new = self._engine.cast_like(edited, value)
-        before, after = self._engine.numpy(value)[mask], self._engine.numpy(new)[mask]
-        finite(after[:, None], f"{write.site} after an edit", np.ones((len(after), 1), bool))
-        if write.heads is not None:
-            before, after = before[:, list(write.heads)], after[:, list(write.heads)]
-        self._accounts[number].deltas.append(_norms(after - before))
-        self._accounts[number].norms.append(_norms(before))
+        self.note(number, value, new)
         return new
 
 

@@ -19,7 +19,7 @@ from interp.sites import Site
 
 FED = Site("thought")
 # What the last block does after its keys and values are made goes nowhere but into the final norm.
-AFTER_KEYS = frozenset({"q", "z", "attn_out", "resid_mid", "mlp_out", "resid_post"})
+AFTER_KEYS = frozenset({"q", "pattern", "z", "attn_out", "resid_mid", "mlp_out", "resid_post"})
 UNEVEN = frozenset({"pattern", "head_out", "logits", "embed"})
 
 

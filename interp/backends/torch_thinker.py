@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from interp.backends.available import refuse_unwritable
 from interp.backends.batching import by_length, for_rows, until
 from interp.backends.protocol import Fired, Write
 from interp.backends.taps import Taps, finite
@@ -75,7 +76,9 @@ class TorchThinker(TorchBackend):
     ) -> Thought:
         """Encode each row and the beginning token, feed the thoughts, end them, answer greedily."""
         self._refuse_unfit()
-        for site in (*(write.site for write in writes), *request.capture):
+        refuse_unwritable(self.info, [write for write in writes if write.keys is not None])
+        written = [write.site for write in writes if write.keys is None]
+        for site in (*written, *request.capture):
             refuse_no_thought(self.info, site)
         groups = by_length(ids)
         return joined([self._think_even(ids, rows, writes, request) for rows in groups], groups)
