@@ -16,16 +16,21 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from interp.backends.batching import by_length, for_rows, until
+from interp.backends.braids import braided
 from interp.backends.protocol import Fired, Write
+from interp.backends.sharing import TrunkPlan
 from interp.backends.taps import Taps, finite
 from interp.backends.thinking import FED, ThinkRequest, Thought, joined, refuse_no_thought
 from interp.backends.tokenizer import Tokenizer
 from interp.backends.torch import TorchBackend
 from interp.backends.torch_codi import Student, load_student
 from interp.backends.torch_layout import decoder_of
+from interp.backends.torch_strands import Strands
+from interp.backends.torch_trunk import TorchTrunk
 from interp.errors import RequestError
 from interp.sites import Site
 
+LOGITS = 2**29  # bytes of logits that are held at once
 NEVER = np.zeros((1, 1), dtype=bool)
 
 
@@ -80,6 +85,75 @@ class TorchThinker(TorchBackend):
         groups = by_length(ids)
         return joined([self._think_even(ids, rows, writes, request) for rows in groups], groups)
 
+    @property
+    def thinks_apart(self) -> str:
+        """Why variants must be thought one by one: nothing, or the attention is not known."""
+        return self.sharing.refused
+
+    def think_each(
+        self,
+        ids: Sequence[Sequence[int]],
+        variants: Sequence[Sequence[Write]],
+        request: ThinkRequest,
+    ) -> Iterator[Thought]:
+        """One Thought a variant, in order: as many at once as saturate the device."""
+        self._refuse_unfit()
+        for site in (write.site for writes in variants for write in writes):
+            refuse_no_thought(self.info, site)
+        batch = [(*row, self._about().begin) for row in ids]
+        self._refuse_too_long(max(map(len, batch)), request)
+        (parts, each), trunk = self._parts(batch), None
+        for start in range(0, len(variants), each):
+            some, done = variants[start : start + each], []
+            for rows in parts:
+                trunk = trunk if trunk and len(parts) == 1 else self._trunk(batch, rows)
+                own = [[for_rows(write, rows, 0) for write in writes] for writes in some]
+                done.append(self._together(trunk, own, request))
+            yield from (joined(pieces, parts) for pieces in zip(*done, strict=True))
+
+    def _parts(self, batch: Sequence[Sequence[int]]) -> tuple[list[Sequence[int]], int]:
+        """The rows whose keys and values fit into memory at once, and how many variants of them."""
+        a_row = self.sharing.bytes_a_row(max(map(len, batch)))
+        size = max(1, min(self.sharing.free // a_row, self._rows()))
+        parts = [range(len(batch))[start : start + size] for start in range(0, len(batch), size)]
+        return list(parts), max(1, self._rows() // len(parts[0]))
+
+    def _rows(self) -> int:
+        """So many rows saturate the device, or have logits that are held at once."""
+        return max(1, min(self.sharing.tokens_at_once, LOGITS // (4 * self.info.d_vocab)))
+
+    def _trunk(self, batch: Sequence[Sequence[int]], rows: Sequence[int]) -> TorchTrunk:
+        """Some questions read, and the tokens that begin the thoughts."""
+        ids = [batch[row] for row in rows]
+        last = np.array([len(row) - 1 for row in ids])
+        return self.sharing.trunk(TrunkPlan(ids, last, frozenset()))
+
+    def _together(
+        self, trunk: TorchTrunk, variants: Sequence[Sequence[Write]], request: ThinkRequest
+    ) -> list[Thought]:
+        """As many variants as go through the model together."""
+        braid = braided(variants, len(trunk.lengths))
+        strands = Strands(self.sharing, trunk, braid, Taps(braid.writes, (), self._arrays))
+        state = strands.begun()
+        with strands.listening():
+            for step in range(request.n_thoughts):
+                state = strands.feed(self._projection(state), step)
+            spoken = self._spoken(strands, len(state), request)
+        n, passes = braid.n, _passes(spoken, request)
+        took = self._took(len(trunk.lengths), request, passes)
+        read, trunk.layer_tokens = trunk.layer_tokens, 0  # with the first variant that reads it
+        return [
+            Thought(
+                spoken.new_ids[own::n], (passes,) * len(trunk.lengths), spoken.logits[own::n], {},
+                strands.fired(own), took if own else took + read,
+            )
+            for own in range(n)
+        ]  # fmt: skip
+
+    def _took(self, n_rows: int, request: ThinkRequest, passes: int) -> int:
+        """Layers times tokens after the questions."""
+        return self.info.n_layers * n_rows * (request.n_thoughts + passes)
+
     def rethink(
         self, ids: Sequence[int], request: ThinkRequest
     ) -> tuple[Float[np.ndarray, "step d_model"], Float[np.ndarray, " d_vocab"]]:
@@ -121,10 +195,12 @@ class TorchThinker(TorchBackend):
             for step in range(request.n_thoughts):
                 state = course.feed(self._projection(state), step)
             spoken = self._spoken(course, len(rows), request)
-        passes = (1 + len(request.said) + max(len(spoken.steps) - 1, 0),) * len(rows)
-        return Thought(spoken.new_ids, passes, spoken.logits, course.captured(), course.fired())
+        n, passes = len(rows), _passes(spoken, request)
+        took = self._took(n, request, passes) + self.info.n_layers * n * len(batch[0])
+        kept, fired = course.captured(), course.fired()
+        return Thought(spoken.new_ids, (passes,) * n, spoken.logits, kept, fired, took)
 
-    def _spoken(self, course: "_Course", n_rows: int, request: ThinkRequest) -> "_Spoken":
+    def _spoken(self, course: "_Course | Strands", n_rows: int, request: ThinkRequest) -> "_Spoken":
         """The answer after what was said: the token that ends the thoughts is never one of it."""
         tokens = [[self._about().end, *request.said]] * n_rows
         ends = torch.tensor(sorted(self.info.end_ids), dtype=torch.long)
@@ -221,6 +297,11 @@ class _Course:
         if fed is None:
             return np.full(state.shape, np.nan, dtype=np.float32)
         return np.asarray(fed.float().cpu().numpy())
+
+
+def _passes(spoken: _Spoken, request: ThinkRequest) -> int:
+    """How many tokens of the answer were fed, the one that ends the thoughts included."""
+    return 1 + len(request.said) + max(len(spoken.steps) - 1, 0)
 
 
 def _at_thought(write: Write, step: int) -> Bool[np.ndarray, "batch 1"]:
