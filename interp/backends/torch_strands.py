@@ -4,22 +4,101 @@ A prompt's keys and values are the trunk's; what the rows think after it is thei
 prompt r // n of variant r % n, so that the rows of a prompt are the queries of one product.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import DynamicCache
 
-from interp.backends.braids import Braid
-from interp.backends.protocol import Fired
-from interp.backends.taps import Taps, finite
-from interp.backends.thinking import FED
+from interp.backends.batching import for_rows
+from interp.backends.braids import Braid, braided
+from interp.backends.protocol import Fired, Write
+from interp.backends.sharing import TrunkPlan
+from interp.backends.taps import Engine, Taps, finite
+from interp.backends.thinking import FED, ThinkRequest, Thought, joined, refuse_no_thought
+from interp.backends.torch_answers import refuse_too_long, spoken
 from interp.backends.torch_attention import Shared, attending, segments, shared_attention
 from interp.backends.torch_sharing import TorchSharing, memory
 from interp.backends.torch_trunk import TorchTrunk, indices
+
+LOGITS = 2**29  # bytes of logits that are held at once
+
+
+@dataclass(frozen=True, eq=False)
+class Company:
+    """A model whose variants think together."""
+
+    sharing: TorchSharing
+    projection: nn.Module
+    engine: Engine
+
+    def each(
+        self,
+        ids: Sequence[Sequence[int]],
+        variants: Sequence[Sequence[Write]],
+        request: ThinkRequest,
+    ) -> Iterator[Thought]:
+        """One Thought a variant, in order: as many at once as saturate the device."""
+        info = self.sharing.info
+        for site in (write.site for writes in variants for write in writes):
+            refuse_no_thought(info, site)
+        batch = [(*row, self._about.begin) for row in ids]
+        refuse_too_long(info, max(map(len, batch)), request)
+        (parts, at_once), trunk = self._parts(batch), None
+        for start in range(0, len(variants), at_once):
+            some, done = variants[start : start + at_once], []
+            for rows in parts:
+                trunk = trunk if trunk and len(parts) == 1 else self._trunk(batch, rows)
+                own = [[for_rows(write, rows, 0) for write in writes] for writes in some]
+                done.append(self._together(trunk, own, request))
+            yield from (joined(pieces, parts) for pieces in zip(*done, strict=True))
+
+    @property
+    def _about(self) -> Any:
+        return self.sharing.info.thoughts
+
+    def _parts(self, batch: Sequence[Sequence[int]]) -> tuple[list[range], int]:
+        """The rows whose keys and values fit into memory at once, and how many variants of them."""
+        a_row = self.sharing.bytes_a_row(max(map(len, batch)))
+        held = LOGITS // (4 * self.sharing.info.d_vocab)
+        rows = max(1, min(self.sharing.tokens_at_once, held))
+        size = max(1, min(self.sharing.free // a_row, rows))
+        everyone = range(len(batch))
+        parts = [everyone[start : start + size] for start in everyone[::size]]
+        return parts, max(1, rows // len(parts[0]))
+
+    def _trunk(self, batch: Sequence[Sequence[int]], rows: Sequence[int]) -> TorchTrunk:
+        """Some questions read, and the tokens that begin the thoughts."""
+        ids = [batch[row] for row in rows]
+        last = np.array([len(row) - 1 for row in ids])
+        return self.sharing.trunk(TrunkPlan(ids, last, frozenset()))
+
+    def _together(
+        self, trunk: TorchTrunk, variants: Sequence[Sequence[Write]], request: ThinkRequest
+    ) -> list[Thought]:
+        """As many variants as go through the model together."""
+        n, n_prompts = len(variants), len(trunk.lengths)
+        braid = braided(variants, n_prompts)
+        strands = Strands(self.sharing, trunk, braid, Taps(braid.writes, (), self.engine))
+        state = strands.begun()
+        with strands.listening():
+            for step in range(request.n_thoughts):
+                state = strands.feed(self.projection(state), step)
+            said = spoken(strands, self.sharing.info, self._about, len(state), request)
+        passes = (said.passes,) * n_prompts
+        took = self.sharing.info.n_layers * n_prompts * (request.n_thoughts + said.passes)
+        work = [took + trunk.layer_tokens, *[took] * (n - 1)]
+        trunk.layer_tokens = 0  # the question counts with the first variant that read it
+        return [
+            Thought(
+                said.new_ids[own::n], passes, said.logits[own::n], {}, strands.fired(own), work[own]
+            )
+            for own in range(n)
+        ]
 
 
 class Strands:
@@ -65,7 +144,8 @@ class Strands:
         """The answer phase, in which nothing is written: the logits after these tokens."""
         nowhere = np.zeros(tokens.shape, dtype=bool)
         self._taps.move_to([nowhere] * len(self._braid.writes), ~nowhere)
-        out = self._hooked.model(input_ids=tokens, **self._placed(tokens.shape[1]))
+        fed = tokens.to(self._hooked.model.device)
+        out = self._hooked.model(input_ids=fed, **self._placed(tokens.shape[1]))
         last = out.logits[:, -1].float().cpu()
         finite(last.numpy(), "logits", np.ones(len(last), dtype=bool))
         return torch.as_tensor(last)

@@ -6,7 +6,7 @@ force in it, so that none reaches the pass before or after.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +15,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.backends.batching import by_length, for_rows, until
-from interp.backends.braids import braided
+from interp.backends.batching import by_length, for_rows
 from interp.backends.protocol import Fired, Write
-from interp.backends.sharing import TrunkPlan
 from interp.backends.taps import Taps, finite
 from interp.backends.thinking import FED, ThinkRequest, Thought, joined, refuse_no_thought
 from interp.backends.tokenizer import Tokenizer
 from interp.backends.torch import TorchBackend
+from interp.backends.torch_answers import refuse_too_long, spoken
 from interp.backends.torch_codi import Student, load_student
 from interp.backends.torch_layout import decoder_of
-from interp.backends.torch_strands import Strands
-from interp.backends.torch_trunk import TorchTrunk
-from interp.errors import RequestError
+from interp.backends.torch_strands import Company
 from interp.sites import Site
 
-LOGITS = 2**29  # bytes of logits that are held at once
 NEVER = np.zeros((1, 1), dtype=bool)
 
 
@@ -98,61 +94,7 @@ class TorchThinker(TorchBackend):
     ) -> Iterator[Thought]:
         """One Thought a variant, in order: as many at once as saturate the device."""
         self._refuse_unfit()
-        for site in (write.site for writes in variants for write in writes):
-            refuse_no_thought(self.info, site)
-        batch = [(*row, self._about().begin) for row in ids]
-        self._refuse_too_long(max(map(len, batch)), request)
-        (parts, each), trunk = self._parts(batch), None
-        for start in range(0, len(variants), each):
-            some, done = variants[start : start + each], []
-            for rows in parts:
-                trunk = trunk if trunk and len(parts) == 1 else self._trunk(batch, rows)
-                own = [[for_rows(write, rows, 0) for write in writes] for writes in some]
-                done.append(self._together(trunk, own, request))
-            yield from (joined(pieces, parts) for pieces in zip(*done, strict=True))
-
-    def _parts(self, batch: Sequence[Sequence[int]]) -> tuple[list[Sequence[int]], int]:
-        """The rows whose keys and values fit into memory at once, and how many variants of them."""
-        a_row = self.sharing.bytes_a_row(max(map(len, batch)))
-        size = max(1, min(self.sharing.free // a_row, self._rows()))
-        parts = [range(len(batch))[start : start + size] for start in range(0, len(batch), size)]
-        return list(parts), max(1, self._rows() // len(parts[0]))
-
-    def _rows(self) -> int:
-        """So many rows saturate the device, or have logits that are held at once."""
-        return max(1, min(self.sharing.tokens_at_once, LOGITS // (4 * self.info.d_vocab)))
-
-    def _trunk(self, batch: Sequence[Sequence[int]], rows: Sequence[int]) -> TorchTrunk:
-        """Some questions read, and the tokens that begin the thoughts."""
-        ids = [batch[row] for row in rows]
-        last = np.array([len(row) - 1 for row in ids])
-        return self.sharing.trunk(TrunkPlan(ids, last, frozenset()))
-
-    def _together(
-        self, trunk: TorchTrunk, variants: Sequence[Sequence[Write]], request: ThinkRequest
-    ) -> list[Thought]:
-        """As many variants as go through the model together."""
-        braid = braided(variants, len(trunk.lengths))
-        strands = Strands(self.sharing, trunk, braid, Taps(braid.writes, (), self._arrays))
-        state = strands.begun()
-        with strands.listening():
-            for step in range(request.n_thoughts):
-                state = strands.feed(self._projection(state), step)
-            spoken = self._spoken(strands, len(state), request)
-        n, passes = braid.n, _passes(spoken, request)
-        took = self._took(len(trunk.lengths), request, passes)
-        read, trunk.layer_tokens = trunk.layer_tokens, 0  # with the first variant that reads it
-        return [
-            Thought(
-                spoken.new_ids[own::n], (passes,) * len(trunk.lengths), spoken.logits[own::n], {},
-                strands.fired(own), took if own else took + read,
-            )
-            for own in range(n)
-        ]  # fmt: skip
-
-    def _took(self, n_rows: int, request: ThinkRequest, passes: int) -> int:
-        """Layers times tokens after the questions."""
-        return self.info.n_layers * n_rows * (request.n_thoughts + passes)
+        return Company(self.sharing, self._projection, self._arrays).each(ids, variants, request)
 
     def rethink(
         self, ids: Sequence[int], request: ThinkRequest
@@ -189,32 +131,15 @@ class TorchThinker(TorchBackend):
         """Rows of one length: the phases one after the other, each with its own masks."""
         batch = [[*ids[row], self._about().begin] for row in rows]
         own = [for_rows(write, rows, len(batch[0])) for write in writes]
-        self._refuse_too_long(len(batch[0]), request)
+        refuse_too_long(self.info, len(batch[0]), request)
         with self._listening(own, request) as course:
             state = course.read(self._embedded(batch))
             for step in range(request.n_thoughts):
                 state = course.feed(self._projection(state), step)
-            spoken = self._spoken(course, len(rows), request)
-        n, passes = len(rows), _passes(spoken, request)
-        took = self._took(n, request, passes) + self.info.n_layers * n * len(batch[0])
-        kept, fired = course.captured(), course.fired()
-        return Thought(spoken.new_ids, (passes,) * n, spoken.logits, kept, fired, took)
-
-    def _spoken(self, course: "_Course | Strands", n_rows: int, request: ThinkRequest) -> "_Spoken":
-        """The answer after what was said: the token that ends the thoughts is never one of it."""
-        tokens = [[self._about().end, *request.said]] * n_rows
-        ends = torch.tensor(sorted(self.info.end_ids), dtype=torch.long)
-        out = course.logits(torch.tensor(tokens, device=self._model.device))
-        first, steps = out, list[Tensor]()
-        done = torch.zeros(n_rows, dtype=torch.bool)
-        while len(steps) < request.max_new_tokens:
-            steps.append(out[:, : self._about().end].argmax(-1))
-            done |= torch.isin(steps[-1], ends)
-            if len(steps) == request.max_new_tokens or done.all():
-                break
-            out = course.logits(steps[-1][:, None].to(self._model.device))
-        new = torch.stack(steps, dim=1).tolist() if steps else [[] for _ in range(n_rows)]
-        return _Spoken(steps, tuple(until(row, self.info.end_ids) for row in new), first.numpy())
+            said = spoken(course, self.info, self._about(), len(rows), request)
+        n, kept, fired = len(rows), course.captured(), course.fired()
+        took = self.info.n_layers * n * (len(batch[0]) + request.n_thoughts + said.passes)
+        return Thought(said.new_ids, (said.passes,) * n, said.logits, kept, fired, took)
 
     @contextmanager
     def _listening(self, writes: Sequence[Write], request: ThinkRequest) -> Iterator["_Course"]:
@@ -222,23 +147,6 @@ class TorchThinker(TorchBackend):
         taps = Taps(writes, modules, self._arrays)
         with self._hooked.tapped(taps, self.info.heads):
             yield _Course(self._model, taps, writes, request.capture)
-
-    def _refuse_too_long(self, length: int, request: ThinkRequest) -> None:
-        whole = length + request.n_thoughts + 1 + len(request.said) + request.max_new_tokens
-        if whole > self.info.max_length:
-            raise RequestError(
-                "question, thoughts and answer must fit the model",
-                expected=f"at most {self.info.max_length} positions",
-                received=whole,
-                hint="fewer new tokens",
-            )
-
-
-@dataclass(frozen=True)
-class _Spoken:
-    steps: list[Tensor]
-    new_ids: tuple[tuple[int, ...], ...]
-    logits: Float[np.ndarray, "batch d_vocab"]
 
 
 class _Course:
@@ -270,7 +178,8 @@ class _Course:
         real: Bool[np.ndarray, "batch pos"] = np.ones(tokens.shape, dtype=bool)
         masks = [write.generated[:, None] & real for write in self._writes]
         self._taps.move_to(masks, real)
-        out = self._model(input_ids=tokens, past_key_values=self._past, use_cache=True)
+        fed = tokens.to(self._model.device)
+        out = self._model(input_ids=fed, past_key_values=self._past, use_cache=True)
         self._past, last = out.past_key_values, out.logits[:, -1].float().cpu()
         finite(last.numpy(), "logits", np.ones(len(last), dtype=bool))
         return torch.as_tensor(last)
@@ -297,11 +206,6 @@ class _Course:
         if fed is None:
             return np.full(state.shape, np.nan, dtype=np.float32)
         return np.asarray(fed.float().cpu().numpy())
-
-
-def _passes(spoken: _Spoken, request: ThinkRequest) -> int:
-    """How many tokens of the answer were fed, the one that ends the thoughts included."""
-    return 1 + len(request.said) + max(len(spoken.steps) - 1, 0)
 
 
 def _at_thought(write: Write, step: int) -> Bool[np.ndarray, "batch 1"]:

@@ -30,8 +30,7 @@ def questions(word_problems):
 
 def push(model, site, step, alpha=30.0):
     """A push along a random direction of its own."""
-    by = random_direction(model, site, seed=step)
-    return steer(site, by, alpha=alpha, at=thought(step))
+    return steer(site, random_direction(model, site, seed=step), alpha=alpha, at=thought(step))
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +39,8 @@ def variants(model, questions):
     middle = model.layer("middle")
     sites = (fed(), resid_pre(middle), z(middle))
     given = think(model, questions, capture=sites)
-    patches = [
-        (patch(site, np.roll(given[site, thought(step)], 1, axis=0), at=thought(step)),)
-        for site in sites
-        for step in (0, 3)
-    ]
+    others = [(site, step, given[site, thought(step)]) for site in sites for step in (0, 3)]
+    patches = [(patch(at, np.roll(it, 1, axis=0), at=thought(i)),) for at, i, it in others]
     every = tuple(push(model, sites[1], step) for step in range(N))
     both = (*patches[3], push(model, sites[1], 3))
     return [(), (push(model, fed(), 2, 0.0),), every, every[::-1], both, both[::-1], *patches]
@@ -66,14 +62,7 @@ def test_its_answers_and_ledgers_are_theirs(model, questions, variants):
         assert tuple(texts) == plain.texts
         for ours, theirs in zip(ledger, plain.ledger, strict=True):
             assert (ours.fired, ours.positions) == (theirs.fired, theirs.positions)
-
-
-def test_its_ledgers_say_how_far_each_push_went(model, questions, variants):
-    grid = think_sweep(model, questions, variants[2:3], read=next_logits)
-    plain = think(model, questions, *variants[2])
-    for ours, theirs in zip(grid.ledgers[0], plain.ledger, strict=True):
-        assert abs(ours.delta_norm - theirs.delta_norm) <= 20 * rounding(model) * theirs.site_norm
-        assert ours.delta_norm > 0
+            assert ours.verb == "patch" or ours.delta_norm == pytest.approx(theirs.delta_norm)
 
 
 def test_a_variant_that_changes_the_question_goes_by_itself(model, questions):
@@ -85,9 +74,7 @@ def test_a_variant_that_changes_the_question_goes_by_itself(model, questions):
 
 
 def test_the_questions_are_read_once(model, questions, variants):
-    once = think_sweep(model, questions, variants[:1], read=next_logits).work
     grid = think_sweep(model, questions, variants[2:5], read=next_logits).work
     read = model.n_layers * sum(think(model, questions, n_thoughts=0).encoded.lengths)
-    assert once.layer_tokens == once.one_by_one
     assert grid.one_by_one - grid.layer_tokens == 2 * read
     assert grid.audited > 0

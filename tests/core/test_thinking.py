@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from interp import all_thoughts, fed, think, thought
-from interp.backends import torch_thinker
+from interp.backends import torch_strands
 from interp.backends.thinking import FED
 from interp.backends.torch_thinker_twins import write_thinker_twin
 from interp.backends.varied_thinking import VariedThinker
@@ -142,7 +142,7 @@ def test_a_sweep_over_thoughts_is_its_variants_one_by_one(thinker, how):
 def test_memory_decides_how_many_go_together_and_nothing_else(thinker, monkeypatch, rows):
     pushes = [(steer(fed(), np.full(32, size, np.float32), at=thought(2)),) for size in range(4)]
     whole = think_sweep(thinker, QUESTIONS, pushes, read=lambda one: one.next_logits)
-    monkeypatch.setattr(torch_thinker, "LOGITS", rows * 4 * thinker.backend.info.d_vocab)
+    monkeypatch.setattr(torch_strands, "LOGITS", rows * 4 * thinker.backend.info.d_vocab)
     parts = think_sweep(thinker, QUESTIONS, pushes, read=lambda one: one.next_logits)
     assert np.abs(parts.values - whole.values).max() < 1e-5
     assert parts.work.layer_tokens >= whole.work.layer_tokens
