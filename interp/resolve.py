@@ -116,7 +116,7 @@ def _steps(place: Position, edit: Edit, n_thoughts: int) -> Bool[np.ndarray, "1 
             received=str(edit),
             hint="think(model, prompts, edit, n_thoughts=...)",
         )
-    return np.asarray(np.isin(np.arange(n_thoughts), list(steps)))[None]
+    return np.array([[step in steps for step in range(n_thoughts)]])
 
 
 def _seen_before(mask: Bool[np.ndarray, "batch pos"]) -> Bool[np.ndarray, "batch pos"]:

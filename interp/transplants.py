@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
 from interp.charts import Bars, Curves, Line, Part, Plot
 from interp.edits import Edit, patch
@@ -22,7 +22,8 @@ from interp.positions import thought
 from interp.prompts import Prompt, PromptSet
 from interp.sites import Site
 from interp.stats import proportion
-from interp.thoughts import N_THOUGHTS, think
+from interp.thought_sweeps import think_sweep
+from interp.thoughts import N_THOUGHTS, Thinking, think
 
 Donor = Mapping[Site, Float[np.ndarray, "thought batch d_model"]]
 
@@ -52,17 +53,15 @@ class Pairs:
 
         Edits that nothing reads are let through.
         """
-        done = (think(model, self.corrupted, *edits, dead_sites=True) for edits in variants)
-        return [self.outcomes(one.texts) for one in done]
+        grid = think_sweep(model, self.corrupted, variants, read=_texts, dead_sites=True)
+        return [self.outcomes(texts) for texts in grid.values.tolist()]
 
     def logits(
         self, model: Model, variants: Sequence[tuple[Edit, ...]], *, said: str
     ) -> Float[np.ndarray, "variant batch d_vocab"]:
         """The logits after the corrupted questions and what is said for the model, each variant."""
-        done = (
-            think(model, self.corrupted, *edits, said=said, dead_sites=True) for edits in variants
-        )
-        return np.stack([one.next_logits for one in done])
+        asked = self.corrupted, variants
+        return think_sweep(model, *asked, read=_next_logits, said=said, dead_sites=True).values
 
 
 def both_correct(model: Model, prompts: PromptSet, *, most: int, at_least: int = 1) -> Pairs:
@@ -166,6 +165,14 @@ def share_curves(
 
 def _namesakes(one: Prompt, other: Prompt) -> bool:
     return other.group != one.group and bool(set(one.answers) & set(other.answers))
+
+
+def _texts(thinking: Thinking) -> Shaped[np.ndarray, " batch"]:
+    return np.array(thinking.texts)
+
+
+def _next_logits(thinking: Thinking) -> Float[np.ndarray, "batch d_vocab"]:
+    return thinking.next_logits
 
 
 def _scaled(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from interp.backends import arithmetic
 from interp.backends.protocol import Fired, Write
@@ -41,10 +41,23 @@ class Engine(Protocol):
 
 @dataclass
 class _Account:
-    """How often one write fired, and the norms of what it did."""
+    """On which rows one write fired, and the norms of what it did."""
 
+    rows: list[Int[np.ndarray, " fired"]]
     deltas: list[Float[np.ndarray, " fired"]]
     norms: list[Float[np.ndarray, " fired"]]
+
+    def summary(self, among: Bool[np.ndarray, " batch"] | None = None) -> Fired:
+        """What it did, on those of the rows that are asked for."""
+        if not self.deltas:
+            return Fired(0, 0.0, 0.0)
+        deltas, norms = np.concatenate(self.deltas), np.concatenate(self.norms)
+        if among is not None:
+            asked = among[np.concatenate(self.rows)]
+            deltas, norms = deltas[asked], norms[asked]
+        if not len(deltas):
+            return Fired(0, 0.0, 0.0)
+        return Fired(len(deltas), float(np.median(deltas)), float(np.median(norms)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +78,7 @@ class Taps:
         self._writes = tuple(writes)
         self._capture = frozenset(capture)
         self._engine = engine
-        self._accounts = tuple(_Account([], []) for _ in writes)
+        self._accounts = tuple(_Account([], [], []) for _ in writes)
         self._masks: tuple[Bool[np.ndarray, "batch pos"], ...] = ()
         self._real = np.zeros((0, 0), dtype=bool)
         self._read = 0  # positions so far, those of the next pass included
@@ -135,6 +148,7 @@ class Taps:
         finite(new[:, None], f"{write.site} after an edit", np.ones((len(new), 1), bool))
         if write.heads is not None:
             old, new = old[:, list(write.heads)], new[:, list(write.heads)]
+        self._accounts[number].rows.append(np.nonzero(mask)[0])
         self._accounts[number].deltas.append(_norms(new - old))
         self._accounts[number].norms.append(_norms(old))
 
@@ -153,9 +167,9 @@ class Taps:
             )
         return self._captured
 
-    def fired(self) -> tuple[Fired, ...]:
-        """What each write did in this call."""
-        return tuple(_summary(account) for account in self._accounts)
+    def fired(self, among: Bool[np.ndarray, " batch"] | None = None) -> tuple[Fired, ...]:
+        """What each write did in this call, on all rows or on some of them."""
+        return tuple(account.summary(among) for account in self._accounts)
 
     def _written(self, number: int, value: Array) -> Array:
         write, mask = self._writes[number], self._masks[number]
@@ -205,10 +219,3 @@ def merged(parts: Sequence[Fired]) -> Fired:
 
 def _norms(values: Float[np.ndarray, "fired ..."]) -> Float[np.ndarray, " fired"]:
     return np.asarray(np.linalg.norm(values.reshape(len(values), -1).astype(np.float64), axis=1))
-
-
-def _summary(account: _Account) -> Fired:
-    if not account.deltas:
-        return Fired(0, 0.0, 0.0)
-    deltas, norms = np.concatenate(account.deltas), np.concatenate(account.norms)
-    return Fired(len(deltas), float(np.median(deltas)), float(np.median(norms)))

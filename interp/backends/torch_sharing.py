@@ -59,9 +59,13 @@ class TorchSharing:
     @property
     def memory(self) -> int:
         """What a sweep may take where nothing is said: a quarter of what is free, or enough."""
+        return min(self.free, CPU_BYTES) if self.info.device == "cpu" else self.free
+
+    @property
+    def free(self) -> int:
+        """A quarter of what is free."""
         if self.info.device == "cpu":
-            free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-            return min(free // 4, CPU_BYTES)
+            return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
         return int(torch.cuda.mem_get_info(self.hooked.model.device)[0]) // 4
 
     def trunk(self, plan: TrunkPlan) -> TorchTrunk:
