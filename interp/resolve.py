@@ -71,10 +71,11 @@ def _blocking(model: Model, encoded: Encoded, edit: Edit, rows: Rows, n_thoughts
     """Edges that are blocked: the positions that see less, and what they do not see."""
     _refuse_heads(edit, model.backend.info.n_heads)
     keys = _keys(encoded, edit, rows, n_thoughts)
-    queries, fires = np.zeros_like(keys.prompt), None
+    queries = np.zeros(keys.prompt.shape, dtype=bool)
+    fires: np.ndarray | None = None
     if edit.at.kind == "thought":
         fires = rows[:, None] & _steps(edit.at, edit, n_thoughts)
-        fires &= _seen_before(keys.thoughts) | keys.prompt.any(axis=1)[:, None]
+        fires &= _seen_before(keys.thoughts) | keys.prompt.any(axis=1, keepdims=True)
     elif edit.phase != "generated":
         queries = encoded.mask(edit.at) & rows[:, None] & _seen_before(keys.prompt)
     known = keys.prompt.any(axis=1) | keys.thoughts.any(axis=1) | keys.generated
