@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from interp.directions import contrast as contrast
     from interp.directions import random_direction as random_direction
     from interp.edits import ablate as ablate
+    from interp.edits import block_attention as block_attention
     from interp.edits import patch as patch
     from interp.edits import project_out as project_out
     from interp.edits import steer as steer
@@ -57,6 +58,7 @@ _HOME = {
     "all_thoughts": "positions",
     "attn_out": "sites",
     "back_patch": "patching",
+    "block_attention": "edits",
     "contrast": "directions",
     "dose_response": "steering",
     "embed": "sites",

@@ -1,4 +1,4 @@
-"""What to change in a forward pass, as frozen values: steer, patch, ablate, project_out.
+"""What to change in a forward pass, as frozen values: steer, patch, ablate, and so on.
 
 An edit says site, positions, rows, phase and dose; it does nothing by itself. `interp.runs`
 applies it exactly as written or raises.
@@ -14,7 +14,7 @@ from interp.errors import NonFiniteError, RequestError
 from interp.positions import Position, position
 from interp.sites import PER_HEAD, Site
 
-Verb = Literal["steer", "patch", "ablate", "project_out"]
+Verb = Literal["steer", "patch", "ablate", "project_out", "block_attention"]
 Phase = Literal["all", "prompt", "generated"]
 Unit = Literal["raw", "median_norm"]
 Ablation = Literal["zero", "mean", "resample"]
@@ -56,6 +56,7 @@ class Edit:
     heads: tuple[int, ...] | None = None
     unit: Unit = "raw"
     fingerprint: str = ""
+    to: Position | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no run could apply as written.
@@ -65,7 +66,7 @@ class Edit:
                 never sees.
             NonFiniteError: the vector or alpha is not finite.
         """
-        if self.site.name in READ_ONLY:
+        if self.site.name in READ_ONLY and self.verb != "block_attention":
             raise RequestError(
                 "this site can be read, not written", asked=str(self), hint="z or attn_out"
             )
@@ -89,9 +90,14 @@ class Edit:
 
     def __str__(self) -> str:
         """As a spec writes it, without the numbers of the vector."""
+        if self.to is not None:
+            return f"block_attention({self.site.layer}, at={self.at}, to={self.to}{self._phase})"
         dose = "" if self.verb in ("patch", "ablate") else f", alpha={self.alpha}"
-        phase = "" if self.phase == "all" else f', phase="{self.phase}"'
-        return f"{self.verb}({self.site}{dose}, at={self.at}{phase})"
+        return f"{self.verb}({self.site}{dose}, at={self.at}{self._phase})"
+
+    @property
+    def _phase(self) -> str:
+        return "" if self.phase == "all" else f', phase="{self.phase}"'
 
     def on_rows(self, *rows: int) -> "Edit":
         """The same edit for these rows of the batch only."""
@@ -190,6 +196,31 @@ def project_out(
             "a direction of length zero points nowhere", asked=f"project_out({site})"
         )
     return Edit("project_out", site, array, alpha, position(at), fingerprint=fingerprint)
+
+
+def block_attention(layer: int, *, to: str | Position, at: str | Position = "all") -> Edit:
+    """Let some positions not attend to others in one block: softmax over what is left.
+
+    Only edges to earlier positions are blocked. A position always sees itself, so that something
+    is left to attend to; with everything blocked its attention is its own value.
+
+    Args:
+        layer: the block; a window of blocks is one edit each.
+        to: what is not seen any more; "all" means every token, and no thought.
+        at: for whom. Tokens of the answer that follows thoughts are `at="all"` during "generated".
+
+    Source:  attention knockout of Geva et al. 2023, arXiv:2304.14767.
+    Differs: a blocked edge is left out of the softmax; there is no large negative number. The
+             ledger's norms are those of the heads' outputs at the positions that see less.
+    Pinned:  specs/contracts/test_blocked_attention.py
+
+    Raises:
+        RequestError: no such layer; nowhere in the batch is there such an edge; an engine or an
+            attention whose pattern cannot be reached.
+    """
+    nothing = np.zeros(0, dtype=np.float32)
+    edit = Edit("block_attention", Site("pattern", layer), nothing, 1.0, position(at))
+    return replace(edit, to=position(to))
 
 
 def _unpack(vector: Float[np.ndarray, "..."] | Directed) -> tuple[np.ndarray, str]:

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Final
 
 import numpy as np
+from jaxtyping import Bool
 
 from interp.backends.protocol import Fired, Write
 from interp.edits import Edit
@@ -85,8 +86,9 @@ def entry(encoded: Encoded, edit: Edit, done: Write, fired: Fired, passes: Seque
     touched = done.mask.any(axis=1) | done.generated | fed.any(axis=1)
     rows = tuple(int(row) for row in np.flatnonzero(touched))
     lengths = tuple(encoded.lengths[row] for row in rows)
+    in_prompt, at_thoughts = _places(done.mask), _places(fed)
     places = tuple(
-        (*_places(done.mask[row]), *(length + step for step in _places(fed[row])))
+        (*in_prompt[row], *(length + step for step in at_thoughts[row]))
         for row, length in zip(rows, lengths, strict=True)
     )
     alpha = tuple(float(a) for a in done.alpha)
@@ -108,8 +110,12 @@ class Asked:
     tokens: str
 
 
-def _places(mask: np.ndarray) -> tuple[int, ...]:
-    return tuple(int(place) for place in np.flatnonzero(mask))
+def _places(mask: Bool[np.ndarray, "batch pos"]) -> list[list[int]]:
+    """The positions under a mask, row by row."""
+    places: list[list[int]] = [[] for _ in mask]
+    for row, place in np.argwhere(mask).tolist():
+        places[row].append(place)
+    return places
 
 
 @dataclass

@@ -1,20 +1,23 @@
 """From an edit as written to a write that a backend can apply: shapes, rows, doses, positions."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
-from interp.backends.protocol import Op, Write
+from interp.backends.protocol import Keys, Op, Write
 from interp.edits import Edit, Verb
 from interp.encoded import Encoded
 from interp.errors import NonFiniteError, RequestError
 from interp.models import Model
+from interp.positions import Position
 from interp.sites import Site
 
+Rows = Bool[np.ndarray, " batch"]
 OPS: dict[Verb, Op] = {
     "steer": "add",
     "patch": "replace",
     "ablate": "replace",
     "project_out": "project_out",
+    "block_attention": "block",
 }
 
 
@@ -34,6 +37,8 @@ def write(model: Model, encoded: Encoded, edit: Edit, *, n_thoughts: int = 0) ->
             hint="find the direction again on this model",
         )
     rows = _rows(edit, len(encoded.ids))
+    if edit.to is not None:
+        return _blocking(model, encoded, edit, rows, n_thoughts)
     _refuse_shape(model, encoded, edit)
     if edit.at.kind == "thought":
         return _thought_write(edit, rows, max(encoded.lengths), n_thoughts)
@@ -54,7 +59,57 @@ def _short(fingerprint: str) -> str:
 
 def _thought_write(edit: Edit, rows: np.ndarray, length: int, n_thoughts: int) -> Write:
     """An edit at thoughts alone: no token of the prompt or of the answer is under its mask."""
-    steps = range(n_thoughts) if not edit.at.name else [int(edit.at.name)]
+    fires = rows[:, None] & _steps(edit.at, edit, n_thoughts)
+    if not np.isfinite(edit.vector).all():
+        raise NonFiniteError("a patched value is NaN or infinite", where=str(edit))
+    none = np.zeros((len(rows), length), dtype=bool)
+    alpha = np.broadcast_to(np.asarray(edit.alpha, np.float32), (len(rows),))
+    return Write(edit.site, OPS[edit.verb], edit.vector, alpha, none, none[:, 0], edit.heads, fires)
+
+
+def _blocking(model: Model, encoded: Encoded, edit: Edit, rows: Rows, n_thoughts: int) -> Write:
+    """Edges that are blocked: the positions that see less, and what they do not see."""
+    _refuse_heads(edit, model.backend.info.n_heads)
+    keys = _keys(encoded, edit, rows, n_thoughts)
+    queries = np.zeros(keys.prompt.shape, dtype=bool)
+    fires: np.ndarray | None = None
+    if edit.at.kind == "thought":
+        fires = rows[:, None] & _steps(edit.at, edit, n_thoughts)
+        fires &= _seen_before(keys.thoughts) | keys.prompt.any(axis=1, keepdims=True)
+    elif edit.phase != "generated":
+        queries = encoded.mask(edit.at) & rows[:, None] & _seen_before(keys.prompt)
+    known = keys.prompt.any(axis=1) | keys.thoughts.any(axis=1) | keys.generated
+    later = edit.at.reaches_generated and edit.phase != "prompt"
+    alpha = np.ones(len(rows), dtype=np.float32)
+    return Write(
+        edit.site,
+        "block",
+        edit.vector,
+        alpha,
+        queries,
+        rows & known & later,
+        edit.heads,
+        fires,
+        keys,
+    )
+
+
+def _keys(encoded: Encoded, edit: Edit, rows: Rows, n_thoughts: int) -> Keys:
+    to = edit.to or edit.at
+    none = np.zeros((len(rows), max(encoded.lengths)), dtype=bool)
+    thoughts = np.zeros((len(rows), n_thoughts), dtype=bool)
+    if to.kind == "thought":
+        return Keys(none, rows[:, None] & _steps(to, edit, n_thoughts), none[:, 0])
+    return Keys(encoded.mask(to) & rows[:, None], thoughts, rows & to.reaches_generated)
+
+
+def _steps(place: Position, edit: Edit, n_thoughts: int) -> Bool[np.ndarray, "1 thought"]:
+    """Which thoughts a position names.
+
+    Raises:
+        RequestError: one that there is not.
+    """
+    steps = range(n_thoughts) if not place.name else [int(place.name)]
     if not steps or max(steps) >= n_thoughts or edit.unit != "raw":
         raise RequestError(
             "an edit at thoughts is in raw units, at thoughts that there are",
@@ -62,12 +117,12 @@ def _thought_write(edit: Edit, rows: np.ndarray, length: int, n_thoughts: int) -
             received=str(edit),
             hint="think(model, prompts, edit, n_thoughts=...)",
         )
-    if not np.isfinite(edit.vector).all():
-        raise NonFiniteError("a patched value is NaN or infinite", where=str(edit))
-    none = np.zeros((len(rows), length), dtype=bool)
-    fires = rows[:, None] & np.isin(np.arange(n_thoughts), list(steps))
-    alpha = np.broadcast_to(np.asarray(edit.alpha, np.float32), (len(rows),))
-    return Write(edit.site, OPS[edit.verb], edit.vector, alpha, none, none[:, 0], edit.heads, fires)
+    return np.array([[step in steps for step in range(n_thoughts)]])
+
+
+def _seen_before(mask: Bool[np.ndarray, "batch pos"]) -> Bool[np.ndarray, "batch pos"]:
+    """Where there is something of the mask at an earlier place."""
+    return np.asarray(np.cumsum(mask, axis=1) - mask > 0)
 
 
 def feature(model: Model, site: Site) -> tuple[int, ...]:
@@ -107,11 +162,16 @@ def _rows(edit: Edit, batch: int) -> np.ndarray:
     return np.isin(np.arange(batch), list(named))
 
 
+def _refuse_heads(edit: Edit, n_heads: int) -> None:
+    heads = edit.heads
+    if heads is not None and (not heads or max(heads) >= n_heads or min(heads) < 0):
+        raise RequestError("no such head", expected=f"0..{n_heads - 1}", received=heads)
+
+
 def _refuse_shape(model: Model, encoded: Encoded, edit: Edit) -> None:
     shape, heads = feature(model, edit.site), edit.heads
     if heads is not None:
-        if not heads or max(heads) >= shape[0] or min(heads) < 0:
-            raise RequestError("no such head", expected=f"0..{shape[0] - 1}", received=heads)
+        _refuse_heads(edit, shape[0])
         shape = (len(heads), shape[1])
     batch, length = len(encoded.ids), max(encoded.lengths)
     allowed = [shape, (batch, *shape)]

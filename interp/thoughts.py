@@ -22,8 +22,8 @@ from typing import cast
 import numpy as np
 from jaxtyping import Bool, Float
 
-from interp.backends.protocol import ThoughtInfo
-from interp.backends.thinking import FED, ThinkRequest, Thinks, is_dead
+from interp.backends.protocol import Write
+from interp.backends.thinking import FED, ThinkRequest, Thinks, Thought, is_dead
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.errors import InterpError, RequestError
@@ -131,27 +131,67 @@ def think(
         NonFiniteError: an activation is NaN or infinite.
     """
     try:
-        about = _about(model)
         if n_thoughts < 0:
             raise RequestError("a number of thoughts is 0 or more", received=n_thoughts)
-        encoded = _begun(model.encode(as_prompt_set(prompts)), about.begin)
-        if not dead_sites:
-            _refuse_dead(model, edits, n_thoughts)
-        writes = [write(model, encoded, edit, n_thoughts=n_thoughts) for edit in edits]
-        request = ThinkRequest(n_thoughts, tuple(capture), _spelled(model, said), MOST_NEW)
-        done = cast("Thinks", model.backend).think(
-            [row[:-1] for row in encoded.ids], writes, request
-        )
-        parts = zip(edits, writes, done.fired, strict=True)
-        ledger = tuple(entry(encoded, edit, one, n, done.passes) for edit, one, n in parts)
-        texts = tuple(model.backend.tokenizer.decode(request.said + new) for new in done.new_ids)
-        report("think", ledger, [site.name for site in capture])
-        return Thinking(
-            model.id, encoded, n_thoughts, texts, done.new_ids, done.logits, done.captured, ledger
-        )
+        encoded = begun(model, prompts)
+        writes = resolved(model, encoded, edits, n_thoughts, dead_sites=dead_sites)
+        request = ThinkRequest(n_thoughts, tuple(capture), spelled(model, said), MOST_NEW)
+        done = cast("Thinks", model.backend).think(questions(encoded), writes, request)
+        return thinking(model, encoded, list(zip(edits, writes, strict=True)), request, done)
     except InterpError as error:
         asked = ", ".join([model.id, "prompts", *map(str, edits)])
         raise error.during(f"think({asked})", where=model.id) from None
+
+
+def begun(model: Model, prompts: PromptSet | Sequence[str]) -> Encoded:
+    """The rows as tokens, the token that begins the thoughts as their last.
+
+    Raises:
+        RequestError: a model without thoughts.
+    """
+    if model.backend.info.thoughts is None:
+        raise RequestError(
+            "this model has no continuous thoughts", hint="a checkpoint in the published layout"
+        )
+    encoded, begin = model.encode(as_prompt_set(prompts)), model.backend.info.thoughts.begin
+    return replace(encoded, ids=tuple((*row, begin) for row in encoded.ids))
+
+
+def questions(encoded: Encoded) -> list[tuple[int, ...]]:
+    """The rows as an engine takes them: without the token that begins the thoughts."""
+    return [row[:-1] for row in encoded.ids]
+
+
+def resolved(
+    model: Model, encoded: Encoded, edits: Sequence[Edit], n_thoughts: int, *, dead_sites: bool
+) -> list[Write]:
+    """What the engine is told of these edits.
+
+    Raises:
+        RequestError: one cannot be applied as written, or nothing reads its site.
+    """
+    if not dead_sites:
+        _refuse_dead(model, edits, n_thoughts)
+    return [write(model, encoded, edit, n_thoughts=n_thoughts) for edit in edits]
+
+
+def thinking(
+    model: Model,
+    encoded: Encoded,
+    parts: Sequence[tuple[Edit, Write]],
+    request: ThinkRequest,
+    done: Thought,
+) -> Thinking:
+    """What an engine gave, with its ledger checked and its answers as text; watchers are told."""
+    fired = zip(parts, done.fired, strict=True)
+    ledger = tuple(entry(encoded, edit, one, n, done.passes) for (edit, one), n in fired)
+    decode = model.backend.tokenizer.decode
+    text = {new: decode(request.said + new) for new in set(done.new_ids)}
+    report("think", ledger, [site.name for site in request.capture])
+    return Thinking(
+        model.id, encoded, request.n_thoughts, tuple(text[new] for new in done.new_ids),
+        done.new_ids, done.logits, done.captured, ledger,
+    )  # fmt: skip
 
 
 def read_thoughts(model: Model, thinking: Thinking) -> Float[np.ndarray, "batch step d_vocab"]:
@@ -174,23 +214,11 @@ def frame(thinking: Thinking) -> str:
 
 def spellings(model: Model, number: str) -> tuple[int, ...]:
     """The tokens a number can begin with, after a space or without one."""
-    return tuple({_spelled(model, text)[0] for text in (number, f" {number}")})
+    return tuple({spelled(model, text)[0] for text in (number, f" {number}")})
 
 
-def _about(model: Model) -> ThoughtInfo:
-    if model.backend.info.thoughts is None:
-        raise RequestError(
-            "this model has no continuous thoughts", hint="a checkpoint in the published layout"
-        )
-    return model.backend.info.thoughts
-
-
-def _begun(encoded: Encoded, begin: int) -> Encoded:
-    """The rows with the token that begins the thoughts as their last."""
-    return replace(encoded, ids=tuple((*row, begin) for row in encoded.ids))
-
-
-def _spelled(model: Model, said: str) -> tuple[int, ...]:
+def spelled(model: Model, said: str) -> tuple[int, ...]:
+    """The tokens of what is put in the model's mouth."""
     if not said:
         return ()
     tokenizer = model.backend.tokenizer

@@ -75,7 +75,7 @@ def read_word_problem_pairs(source: Source, *, seed: int = 0) -> PromptSet:
     Raises:
         DataError: not readable, not GSM8K, or no question whose steps account for its numbers.
     """
-    pairs = []
+    pairs = list[Prompt]()
     for where, row in rows_of(source):
         clean = prompt_of(SET, row, where)
         if worked := _worked(clean, str(row["answer"])):

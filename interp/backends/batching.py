@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from interp.backends.protocol import Decoded, Fired, Write
+from interp.backends.protocol import Decoded, Fired, Keys, Write
 from interp.backends.taps import merged
 from interp.errors import RequestError
 from interp.sites import PER_HEAD
@@ -77,7 +77,12 @@ def for_rows(write: Write, rows: Sequence[int], length: int) -> Write:
         mask=write.mask[picked, :length],
         generated=write.generated[picked],
         thoughts=None if write.thoughts is None else write.thoughts[picked],
+        keys=None if write.keys is None else _keys_of(write.keys, picked, length),
     )
+
+
+def _keys_of(keys: Keys, rows: list[int], length: int) -> Keys:
+    return Keys(keys.prompt[rows, :length], keys.thoughts[rows], keys.generated[rows])
 
 
 def until(ids: Sequence[int], end: frozenset[int]) -> tuple[int, ...]:

@@ -167,6 +167,11 @@ class MlxBackend:
     ) -> Iterator[tuple[Any, Taps]]:
         """The model with the taps of one call, refused beforehand where it lacks a site."""
         hooked = self._open()
+        if any(write.keys is not None for write in writes):
+            raise RequestError(
+                "MLX's attention is one kernel that nothing can be blocked in here",
+                hint='load(..., backend="torch")',
+            )
         for site in (*(write.site for write in writes), *capture):
             refuse_unavailable(self.info, site)
         taps = Taps(writes, capture, self._arrays)

@@ -21,7 +21,7 @@ from interp.encoded import Encoded
 from interp.prompts import PromptSet
 from interp.sites import Site, SiteName
 
-Op = Literal["add", "replace", "project_out"]
+Op = Literal["add", "replace", "project_out", "block"]
 LogitsAt = Literal["none", "last", "all"]
 
 
@@ -63,12 +63,29 @@ class ModelInfo:
 
 
 @dataclass(frozen=True, eq=False)
+class Keys:
+    """What is not attended to: tokens of the prompt, thoughts, and the tokens after them."""
+
+    prompt: Bool[np.ndarray, "batch pos"]
+    thoughts: Bool[np.ndarray, "batch thought"]
+    generated: Bool[np.ndarray, " batch"]
+
+    def among(self, n_keys: int) -> Bool[np.ndarray, "batch key"]:
+        """Which of the first so many positions it is."""
+        known = np.concatenate([self.prompt, self.thoughts], axis=1)
+        after = max(n_keys - known.shape[1], 0)
+        tail = np.repeat(self.generated[:, None], after, axis=1)
+        return np.concatenate([known, tail], axis=1)[:, :n_keys]
+
+
+@dataclass(frozen=True, eq=False)
 class Write:
     """An edit resolved for one batch: where it fires is a mask, its dose one number a row.
 
     `value` has the shape of the site's feature ([d_model]; [head, d_head] at `z`), or that with a
     leading [batch] or [batch, pos]. `generated` says whether it also fires on decoded tokens,
-    `thoughts` at which continuous thoughts.
+    `thoughts` at which continuous thoughts. With the op "block" it has no value: where it fires,
+    `keys` are not attended to.
     """
 
     site: Site
@@ -79,6 +96,7 @@ class Write:
     generated: Bool[np.ndarray, " batch"]
     heads: tuple[int, ...] | None = None
     thoughts: Bool[np.ndarray, "batch thought"] | None = None
+    keys: Keys | None = None
 
 
 @dataclass(frozen=True)

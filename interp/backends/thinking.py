@@ -3,10 +3,10 @@
 An engine that thinks says so by `info.thoughts`; one that does not needs nothing of this.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -19,7 +19,7 @@ from interp.sites import Site
 
 FED = Site("thought")
 # What the last block does after its keys and values are made goes nowhere but into the final norm.
-AFTER_KEYS = frozenset({"q", "z", "attn_out", "resid_mid", "mlp_out", "resid_post"})
+AFTER_KEYS = frozenset({"q", "pattern", "z", "attn_out", "resid_mid", "mlp_out", "resid_post"})
 UNEVEN = frozenset({"pattern", "head_out", "logits", "embed"})
 
 
@@ -30,6 +30,7 @@ class Thought:
     Captures are [batch, 1 + n_thoughts, ...]: at the token that begins the thoughts, then at each
     thought. `logits` are [batch, d_vocab], of the token after what was said for the model.
     `passes` counts the tokens of the answer that were fed, the one that ends the thoughts included.
+    `layer_tokens` is what it took: layers times tokens.
     """
 
     new_ids: tuple[tuple[int, ...], ...]
@@ -37,6 +38,7 @@ class Thought:
     logits: Float[np.ndarray, "batch d_vocab"]
     captured: Mapping[Site, Float[np.ndarray, "batch step ..."]]
     fired: tuple[Fired, ...]
+    layer_tokens: int
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,25 @@ class Thinks(Backend, Protocol):
         ...
 
 
+@runtime_checkable
+class ThinksOften(Protocol):
+    """What a backend that thinks may offer: many variants at once, the question read once."""
+
+    @property
+    def thinks_apart(self) -> str:
+        """Why variants must be thought one by one on this model; empty where nothing is known."""
+        ...
+
+    def think_each(
+        self,
+        ids: Sequence[Sequence[int]],
+        variants: Sequence[Sequence[Write]],
+        request: ThinkRequest,
+    ) -> Iterator[Thought]:
+        """One Thought a variant, in order, without captures; all writes are at thoughts."""
+        ...
+
+
 def joined(parts: Sequence[Thought], groups: Sequence[Sequence[int]]) -> Thought:
     """The thoughts of parts of a batch as one; `groups` are the numbers of each part's rows."""
     places = np.argsort([row for rows in groups for row in rows]).tolist()
@@ -95,6 +116,7 @@ def joined(parts: Sequence[Thought], groups: Sequence[Sequence[int]]) -> Thought
             for site in parts[0].captured
         },
         tuple(map(merged, zip(*(part.fired for part in parts), strict=True))),
+        sum(part.layer_tokens for part in parts),
     )
 
 

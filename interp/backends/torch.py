@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.backends.available import refuse_unavailable
+from interp.backends.available import refuse_unavailable, refuse_unwritable
 from interp.backends.batching import decoded_by_length, real_positions, until
 from interp.backends.protocol import Decoded, Forward, LogitsAt, ModelInfo, Write
 from interp.backends.taps import Taps, blank, finite
@@ -163,7 +163,8 @@ class TorchBackend:
         real: Bool[np.ndarray, "batch pos"],
     ) -> Iterator[Taps]:
         """The taps of one call, refused beforehand where the model lacks a site."""
-        for site in (*(write.site for write in writes), *capture):
+        refuse_unwritable(self.info, writes)
+        for site in capture:
             refuse_unavailable(self.info, site)
         taps = Taps(writes, capture, self._arrays)
         taps.move_to([write.mask for write in writes], real)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from interp.backends.taps import Taps
+from interp.backends.torch_blocking import blocking
 from interp.backends.torch_layout import (
     FINAL_NORM,
     Install,
@@ -56,6 +57,8 @@ class Hooked:
         with self._lock, torch.no_grad(), ExitStack() as stack:
             for install in self._installers(taps, heads):
                 stack.callback(install().remove)
+            if taps.blocks:
+                stack.enter_context(self._blocking(taps))
             yield
 
     @contextmanager
@@ -75,6 +78,10 @@ class Hooked:
         with self.head_only(hidden[:, None]):
             logits: Tensor = self.model(input_ids=ids, use_cache=False).logits[:, 0]
         return logits
+
+    def _blocking(self, taps: Taps) -> AbstractContextManager[None]:
+        modules = [block.attention for block in self.blocks]
+        return blocking(taps, self.decoder, modules)
 
     def _installers(self, taps: Taps, heads: Mapping[SiteName, int]) -> Iterator[Install]:
         """What to install, in the order in which a pass meets the sites of one module."""

@@ -6,7 +6,7 @@ force in it, so that none reaches the pass before or after.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,17 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from interp.backends.batching import by_length, for_rows, until
+from interp.backends.available import refuse_unwritable
+from interp.backends.batching import by_length, for_rows
 from interp.backends.protocol import Fired, Write
 from interp.backends.taps import Taps, finite
 from interp.backends.thinking import FED, ThinkRequest, Thought, joined, refuse_no_thought
 from interp.backends.tokenizer import Tokenizer
 from interp.backends.torch import TorchBackend
+from interp.backends.torch_answers import refuse_too_long, spoken
 from interp.backends.torch_codi import Student, load_student
 from interp.backends.torch_layout import decoder_of
-from interp.errors import RequestError
+from interp.backends.torch_strands import Company
 from interp.sites import Site
 
 NEVER = np.zeros((1, 1), dtype=bool)
@@ -75,10 +77,27 @@ class TorchThinker(TorchBackend):
     ) -> Thought:
         """Encode each row and the beginning token, feed the thoughts, end them, answer greedily."""
         self._refuse_unfit()
-        for site in (*(write.site for write in writes), *request.capture):
+        refuse_unwritable(self.info, [write for write in writes if write.keys is not None])
+        written = [write.site for write in writes if write.keys is None]
+        for site in (*written, *request.capture):
             refuse_no_thought(self.info, site)
         groups = by_length(ids)
         return joined([self._think_even(ids, rows, writes, request) for rows in groups], groups)
+
+    @property
+    def thinks_apart(self) -> str:
+        """Why variants must be thought one by one: nothing, or the attention is not known."""
+        return self.sharing.refused
+
+    def think_each(
+        self,
+        ids: Sequence[Sequence[int]],
+        variants: Sequence[Sequence[Write]],
+        request: ThinkRequest,
+    ) -> Iterator[Thought]:
+        """One Thought a variant, in order: as many at once as saturate the device."""
+        self._refuse_unfit()
+        return Company(self.sharing, self._projection, self._arrays).each(ids, variants, request)
 
     def rethink(
         self, ids: Sequence[int], request: ThinkRequest
@@ -115,30 +134,15 @@ class TorchThinker(TorchBackend):
         """Rows of one length: the phases one after the other, each with its own masks."""
         batch = [[*ids[row], self._about().begin] for row in rows]
         own = [for_rows(write, rows, len(batch[0])) for write in writes]
-        self._refuse_too_long(len(batch[0]), request)
+        refuse_too_long(self.info, len(batch[0]), request)
         with self._listening(own, request) as course:
             state = course.read(self._embedded(batch))
             for step in range(request.n_thoughts):
                 state = course.feed(self._projection(state), step)
-            spoken = self._spoken(course, len(rows), request)
-        passes = (1 + len(request.said) + max(len(spoken.steps) - 1, 0),) * len(rows)
-        return Thought(spoken.new_ids, passes, spoken.logits, course.captured(), course.fired())
-
-    def _spoken(self, course: "_Course", n_rows: int, request: ThinkRequest) -> "_Spoken":
-        """The answer after what was said: the token that ends the thoughts is never one of it."""
-        tokens = [[self._about().end, *request.said]] * n_rows
-        ends = torch.tensor(sorted(self.info.end_ids), dtype=torch.long)
-        out = course.logits(torch.tensor(tokens, device=self._model.device))
-        first, steps = out, list[Tensor]()
-        done = torch.zeros(n_rows, dtype=torch.bool)
-        while len(steps) < request.max_new_tokens:
-            steps.append(out[:, : self._about().end].argmax(-1))
-            done |= torch.isin(steps[-1], ends)
-            if len(steps) == request.max_new_tokens or done.all():
-                break
-            out = course.logits(steps[-1][:, None].to(self._model.device))
-        new = torch.stack(steps, dim=1).tolist() if steps else [[] for _ in range(n_rows)]
-        return _Spoken(steps, tuple(until(row, self.info.end_ids) for row in new), first.numpy())
+            said = spoken(course, self.info, self._about(), len(rows), request)
+        n, kept, fired = len(rows), course.captured(), course.fired()
+        took = self.info.n_layers * n * (len(batch[0]) + request.n_thoughts + said.passes)
+        return Thought(said.new_ids, (said.passes,) * n, said.logits, kept, fired, took)
 
     @contextmanager
     def _listening(self, writes: Sequence[Write], request: ThinkRequest) -> Iterator["_Course"]:
@@ -146,23 +150,6 @@ class TorchThinker(TorchBackend):
         taps = Taps(writes, modules, self._arrays)
         with self._hooked.tapped(taps, self.info.heads):
             yield _Course(self._model, taps, writes, request.capture)
-
-    def _refuse_too_long(self, length: int, request: ThinkRequest) -> None:
-        whole = length + request.n_thoughts + 1 + len(request.said) + request.max_new_tokens
-        if whole > self.info.max_length:
-            raise RequestError(
-                "question, thoughts and answer must fit the model",
-                expected=f"at most {self.info.max_length} positions",
-                received=whole,
-                hint="fewer new tokens",
-            )
-
-
-@dataclass(frozen=True)
-class _Spoken:
-    steps: list[Tensor]
-    new_ids: tuple[tuple[int, ...], ...]
-    logits: Float[np.ndarray, "batch d_vocab"]
 
 
 class _Course:
@@ -194,7 +181,8 @@ class _Course:
         real: Bool[np.ndarray, "batch pos"] = np.ones(tokens.shape, dtype=bool)
         masks = [write.generated[:, None] & real for write in self._writes]
         self._taps.move_to(masks, real)
-        out = self._model(input_ids=tokens, past_key_values=self._past, use_cache=True)
+        fed = tokens.to(self._model.device)
+        out = self._model(input_ids=fed, past_key_values=self._past, use_cache=True)
         self._past, last = out.past_key_values, out.logits[:, -1].float().cpu()
         finite(last.numpy(), "logits", np.ones(len(last), dtype=bool))
         return torch.as_tensor(last)

@@ -1,7 +1,7 @@
 """Curves with their intervals: by layer, by dose, by model."""
 
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, Protocol, Self, SupportsFloat
 
 import msgspec
 
@@ -21,6 +21,25 @@ from interp.errors import RequestError
 MOST_LINES = 8  # as many colours and marks as can be told apart
 
 
+class Estimated(Protocol):
+    """A value with its interval."""
+
+    @property
+    def mean(self) -> float:
+        """The value."""
+        ...
+
+    @property
+    def low(self) -> float:
+        """Where its interval begins."""
+        ...
+
+    @property
+    def high(self) -> float:
+        """Where it ends."""
+        ...
+
+
 class Line(msgspec.Struct, frozen=True):
     """One curve, with the ends of its interval at each point if it has one.
 
@@ -35,6 +54,21 @@ class Line(msgspec.Struct, frozen=True):
     high: tuple[float, ...] = ()
     role: Literal["measured", "control"] = "measured"
     joined: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        x: Iterable[SupportsFloat],
+        estimates: Sequence[Estimated],
+        role: Literal["measured", "control"] = "measured",
+    ) -> Self:
+        """A curve through estimates, with their intervals."""
+        means, lows, highs = (
+            tuple(float(getattr(one, part)) for one in estimates)
+            for part in ("mean", "low", "high")
+        )
+        return cls(name, tuple(map(float, x)), means, lows, highs, role)
 
     def ends(self) -> Sequence[tuple[float | None, float | None]]:
         """The interval at each point."""

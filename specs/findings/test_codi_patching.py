@@ -6,62 +6,59 @@ its first N thoughts are replaced by those of the first, or of an unrelated ques
 Source:  "LLaMA vs GPT-2 Activation Patching Comparison", 2025-10-20.
 Differs: six thoughts after the beginning, captured and written at one site, no hook left on; one
          decoder; pairs made so that both answers are recomputed; exact tests against the unrelated
-         donor.
+         donor, and of clean against corrupted answers: the document calls a winner by eye.
 """
 
 import pytest
 
-from interp import fed, patch, resid_post, think, thought
-from interp.outcomes import OUTCOMES, outcomes
+from interp import fed, resid_post, think
+from interp.outcomes import OUTCOMES
 from interp.stats import holm, mcnemar, proportion
 from interp.thoughts import N_THOUGHTS
+from interp.transplants import both_correct, outcome_bars, thoughts_of, transplant
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"
+FIRST = range(1, N_THOUGHTS + 1)
+DEPTHS = {"early": 0.25, "middle": 0.5, "late": 0.9}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def pairs(model, word_problem_pairs, profile):
     """Clean and corrupted questions, where both are answered."""
     test = word_problem_pairs.only(split="test")
-    clean, corrupted = (test.only(kind=kind) for kind in ("clean", "corrupted"))
-    both = think(model, clean).correct & think(model, corrupted).correct
-    kept = both & (both.cumsum() <= profile.pick(quick=150, full=400))
-    return clean.where(kept, at_least=60), corrupted.where(kept)
+    return both_correct(model, test, most=profile.pick(quick=60, full=400), at_least=60)
 
 
-def into(model, pairs, site, donors, steps):
-    """What the corrupted questions answer with the donors' thoughts at these steps."""
-    clean, corrupted = pairs
-    edits = [patch(site, donors[site, thought(step)], at=thought(step)) for step in steps]
-    texts = think(model, corrupted, *edits, dead_sites=True).texts
-    right = [[one.answers[0] for one in side.prompts] for side in (clean, corrupted)]
-    return outcomes(texts, *right)
+@pytest.fixture(scope="module")
+def donors(model, pairs):
+    """The thoughts of the clean questions, and of others that have nothing to do with them."""
+    sites = [fed(), *(resid_post(model.layer(share)) for share in (*DEPTHS.values(), 1.0))]
+    asked = {"own": pairs.clean, "unrelated": pairs.clean.derange(seed=0)}
+    return {name: thoughts_of(model, questions, sites) for name, questions in asked.items()}
 
 
-@pytest.mark.finding("codi.patching.fed", version=1, source=SOURCE)
-def test_clean_thoughts_carry_the_clean_answer(model, pairs, measured):
-    own = think(model, pairs[0], capture=[fed()])
-    unrelated = think(model, pairs[0].derange(seed=0), capture=[fed()])
-    p_values = []
-    for n in range(1, N_THOUGHTS + 1):
-        given = into(model, pairs, fed(), own, range(n))
-        null = into(model, pairs, fed(), unrelated, range(n))
-        for kind in OUTCOMES:
-            measured("share", proportion(given.are(kind)), first=n, outcome=kind, donor="own")
-            measured("share", proportion(null.are(kind)), first=n, outcome=kind, donor="unrelated")
-        p_values.append(mcnemar(given.are("clean"), null.are("clean")).p)
-    assert measured("holm_p_all_six", float(holm(p_values)[-1]), n=len(pairs[0]), unit="p") < 0.01
+@pytest.mark.finding("codi.patching.fed", version=2, source=SOURCE)
+def test_clean_thoughts_carry_the_clean_answer(model, pairs, donors, measured, drawn):
+    given = {}
+    for name, donor in donors.items():
+        each = pairs.answered(model, [transplant(fed(), donor, range(n)) for n in FIRST])
+        given[name] = dict(zip(FIRST, each, strict=True))
+        drawn(name, outcome_bars(f"First N thoughts fed, {name}", "N", given[name]))
+        for n, outcome in given[name].items():
+            for kind in OUTCOMES:
+                measured("share", proportion(outcome.are(kind)), first=n, outcome=kind, donor=name)
+    own, null = ([one.are("clean") for one in each.values()] for each in given.values())
+    p = holm([mcnemar(*both).p for both in zip(own, null, strict=True)])
+    assert measured("holm_p_all_six", float(p[-1]), n=len(pairs), unit="p") < 0.01
 
 
-@pytest.mark.finding("codi.patching.layers", version=1, source=SOURCE)
-@pytest.mark.parametrize("depth", ["early", "middle", "late"])
-def test_clean_thoughts_carry_the_clean_answer_at_a_layer(model, pairs, measured, depth):
-    site = resid_post(model.layer({"early": 0.25, "middle": 0.5, "late": 0.9}[depth]))
-    own = think(model, pairs[0], capture=[site])
-    unrelated = think(model, pairs[0].derange(seed=0), capture=[site])
-    every = range(N_THOUGHTS)
-    given, null = (into(model, pairs, site, donors, every) for donors in (own, unrelated))
+@pytest.mark.finding("codi.patching.layers", version=2, source=SOURCE)
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_clean_thoughts_carry_the_clean_answer_at_a_layer(model, pairs, donors, measured, depth):
+    site = resid_post(model.layer(DEPTHS[depth]))
+    edits = [transplant(site, donor, range(N_THOUGHTS)) for donor in donors.values()]
+    given, null = pairs.answered(model, edits)
     for kind in OUTCOMES:
         measured("share", proportion(given.are(kind)), outcome=kind, donor="own")
         measured("share", proportion(null.are(kind)), outcome=kind, donor="unrelated")
@@ -70,11 +67,11 @@ def test_clean_thoughts_carry_the_clean_answer_at_a_layer(model, pairs, measured
 
 
 @pytest.mark.finding("codi.patching.last-step-dead", version=1, source=SOURCE)
-def test_at_the_last_block_six_thoughts_are_five(model, pairs, measured):
-    site = resid_post(model.layer("last"))
-    own = think(model, pairs[0], capture=[site])
-    edits = [patch(site, own[site, thought(step)], at=thought(step)) for step in range(N_THOUGHTS)]
-    five, six = (think(model, pairs[1], *edits[:n], dead_sites=True) for n in (5, 6))
-    changed = think(model, pairs[1]).next_logits != five.next_logits
-    assert measured("largest_difference", float(abs(six.next_logits - five.next_logits).max())) == 0
+def test_at_the_last_block_six_thoughts_are_five(model, pairs, donors, measured):
+    edits = transplant(resid_post(model.layer("last")), donors["own"], range(N_THOUGHTS))
+    five, six = (
+        think(model, pairs.corrupted, *edits[:n], dead_sites=True).next_logits for n in (5, 6)
+    )
+    changed = think(model, pairs.corrupted).next_logits != five
+    assert measured("largest_difference", float(abs(six - five).max())) == 0
     assert measured("moved_by_five", proportion(changed.any(axis=1))).mean > 0.9

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from interp import all_thoughts, fed, think, thought
+from interp.backends import torch_strands
 from interp.backends.thinking import FED
 from interp.backends.torch_thinker_twins import write_thinker_twin
 from interp.backends.varied_thinking import VariedThinker
@@ -15,6 +16,7 @@ from interp.models import load
 from interp.registry import ModelSpec
 from interp.runs import run
 from interp.sites import final_norm, pattern, resid_post
+from interp.thought_sweeps import think_sweep
 
 QUESTIONS = ["hot -> cold", "big -> small , hot -> cold", "big -> cold", "The state is Texas ."]
 
@@ -119,3 +121,40 @@ def test_a_question_that_leaves_no_room_is_refused(thinker):
 def test_fewer_thoughts_than_none_are_refused(thinker):
     with pytest.raises(RequestError, match="0 or more"):
         think(thinker, QUESTIONS, n_thoughts=-1)
+
+
+@pytest.mark.parametrize("how", [{"backwards": True}, {"at_a_time": 3}])
+def test_a_sweep_over_thoughts_is_its_variants_one_by_one(thinker, how):
+    varied = replace(thinker, backend=VariedThinker(thinker.backend, **how))
+    rng = np.random.default_rng(0)
+    pushes = [
+        tuple(steer(resid_post(1), one, at=thought(step)) for step, one in enumerate(each))
+        for each in rng.normal(size=(5, 6, 32)).astype(np.float32)
+    ]
+    grid = think_sweep(varied, QUESTIONS, [(), *pushes], read=lambda one: one.next_logits)
+    plain = [think(thinker, QUESTIONS, *one).next_logits for one in [(), *pushes]]
+    assert str(grid.rung) == "strands"
+    assert np.abs(grid.values - plain).max() < 1e-5
+    assert grid.work.layer_tokens < grid.work.one_by_one
+
+
+@pytest.mark.parametrize("rows", [1, 7])
+def test_memory_decides_how_many_go_together_and_nothing_else(thinker, monkeypatch, rows):
+    pushes = [(steer(fed(), np.full(32, size, np.float32), at=thought(2)),) for size in range(4)]
+    whole = think_sweep(thinker, QUESTIONS, pushes, read=lambda one: one.next_logits)
+    monkeypatch.setattr(torch_strands, "LOGITS", rows * 4 * thinker.backend.info.d_vocab)
+    parts = think_sweep(thinker, QUESTIONS, pushes, read=lambda one: one.next_logits)
+    assert np.abs(parts.values - whole.values).max() < 1e-5
+    assert parts.work.layer_tokens >= whole.work.layer_tokens
+
+
+def test_a_sweep_refuses_what_a_single_course_refuses(thinker):
+    dead = (steer(final_norm(), np.ones(32, np.float32), at=thought(5)),)
+    with pytest.raises(RequestError, match="nothing reads this site"):
+        think_sweep(thinker, QUESTIONS, [dead], read=lambda one: one.next_logits)
+    with pytest.raises(RequestError, match="a sweep needs a variant"):
+        think_sweep(thinker, QUESTIONS, [], read=lambda one: one.next_logits)
+    allowed = think_sweep(
+        thinker, QUESTIONS, [(), dead], read=lambda one: one.next_logits, dead_sites=True
+    )
+    assert np.array_equal(*allowed.values)
