@@ -137,7 +137,7 @@ def test_running_out_is_one_error_on_every_device():
 SHORT = """
     import resource, sys, psutil, torch
     from interp import load, random_direction, relative_error, resid_post, rounding, steer, sweep
-    from interp.backends import torch_sharing
+    from interp.backends import room
 
     torch.set_num_threads(1)
     model = load(sys.argv[1])
@@ -146,7 +146,7 @@ SHORT = """
     variants = [(steer(resid_post(0), one),) for one in pushes]
     read = lambda one: one.logits
     few = sweep(model, texts, variants, read=read)
-    torch_sharing.CPU_TOKENS, torch_sharing.CPU_BYTES = 2**16, 2**40
+    room.CPU_TOKENS, room.CPU_BYTES = 2**16, 2**40
     free = psutil.Process().memory_info().vms + 40 * 2**20
     most = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (free, most))
