@@ -29,7 +29,7 @@ SHAPED = $(shell grep -rl --include='*.py' --exclude-dir=backends '^from jaxtypi
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest mlx on-mlx readme report bench full clean
+.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest mlx on-mlx readme report bench floors full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -93,6 +93,9 @@ report: $(READY) ## make the example report anew: reports/example, from a run of
 
 bench: $(READY) ## sweeps beside plain transformers hooks, in one interleaved run
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py $(ARGS)
+
+floors: $(READY) ## what a sweep costs beside its arithmetic: planning, and a grid of one cell
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/floors.py $(ARGS)
 
 full: test mutants slow oldest mlx ## everything there is
 

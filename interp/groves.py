@@ -134,18 +134,16 @@ def _unpadded(new: Int[np.ndarray, "n new"]) -> tuple[NewIds, ...]:
 
 def _generated(grid: Cells, stand: Stand) -> tuple[Stroke, ...]:
     """What the variants write into the tokens that are generated."""
-    strokes = Strokes(grid.n_layers)
+    strokes = Strokes()
     for number in np.unique(stand.variant).tolist():
         mine = stand.variant == number
         row, prompt = stand.row[mine], stand.prompt[mine]
-        first, added = int(grid.accounts[number]), []
-        for place, write in grid.writes[number]:
+        first = int(grid.accounts[number])
+        for (place, write), key in zip(grid.writes[number], grid.keys[number], strict=True):
             on = write.generated[prompt]
             if on.any():
                 at = np.zeros(int(on.sum()), dtype=np.int64)
-                one = stroke(write, first + place, row[on], prompt[on], (at, at))
-                added.append((write, one))
-        strokes.add(added)
+                strokes.add(key, stroke(write, first + place, row[on], prompt[on], (at, at)))
     return strokes.all()
 
 

@@ -16,7 +16,7 @@ from interp.backends.protocol import Write
 from interp.backends.sharing import Stroke, TrunkPlan, Wave, stream_layer
 from interp.edits import Edit
 from interp.sites import Site
-from interp.strokes import Strokes, stroke
+from interp.strokes import Key, Strokes, keys, stroke
 
 INSIDE = frozenset({"resid_mid", "q", "k", "v", "z", "attn_out", "mlp_out"})
 Variant = tuple[Edit, ...]
@@ -57,6 +57,16 @@ class Cells:
     def accounts(self) -> Int[np.ndarray, " variant"]:
         """The number of the first account of each variant; one account an edit."""
         return np.cumsum([0, *(len(parts) for parts in self.writes)])
+
+    @cached_property
+    def keys(self) -> tuple[tuple[Key, ...], ...]:
+        """Which strokes each write belongs to."""
+        return tuple(keys([write for _, write in parts], self.n_layers) for parts in self.writes)
+
+    @cached_property
+    def rests(self) -> Bool[np.ndarray, " variant"]:
+        """The variants of one write in the stream: where it changes nothing, nothing is changed."""
+        return np.array([_rests(parts, self.n_layers) for parts in self.writes])
 
     @property
     def cone(self) -> int:
@@ -159,24 +169,17 @@ def batches(grid: Cells, chosen: Bool[np.ndarray, "variant batch"], tokens: int)
 
 def wave(grid: Cells, batch: Batch, chunk: Int[np.ndarray, " prompt"]) -> Wave:
     """The cells of a batch as rows of a wave over the trunk of a chunk."""
-    strokes = Strokes(grid.n_layers)
-    for number in np.unique(batch.variant).tolist():
-        rows = np.flatnonzero(batch.variant == number)
-        with_place = grid.writes[number]
+    strokes = Strokes()
+    order = np.argsort(batch.variant, kind="stable")
+    numbers, starts = np.unique(batch.variant[order], return_index=True)
+    parts = zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)
+    for number, rows in parts:
         first = int(grid.accounts[number])
-        strokes.add(
-            (write, _stroke(grid, batch, rows, write, first + place)) for place, write in with_place
-        )
-    single = np.array([len(parts) == 1 for parts in grid.writes])
+        for (place, write), key in zip(grid.writes[number], grid.keys[number], strict=True):
+            strokes.add(key, _stroke(grid, batch, rows, write, first + place))
     joins = grid.joins[batch.variant, batch.prompt]
-    stream = np.array([_streams(writes, grid.n_layers) for writes in grid.writes])
-    return Wave(
-        np.searchsorted(chunk, batch.prompt),
-        joins,
-        (single & stream)[batch.variant],
-        batch.width,
-        strokes.all(),
-    )
+    place = np.searchsorted(chunk, batch.prompt)
+    return Wave(place, joins, grid.rests[batch.variant], batch.width, strokes.all())
 
 
 def of_prompts(grid: Cells, chunk: Int[np.ndarray, " prompt"]) -> Bool[np.ndarray, "variant batch"]:
@@ -223,8 +226,9 @@ def _in_order(writes: Sequence[Write], n_layers: int) -> tuple[tuple[int, Write]
     )
 
 
-def _streams(writes: Sequence[tuple[int, Write]], n_layers: int) -> bool:
-    return all(stream_layer(write.site, n_layers) is not None for _, write in writes)
+def _rests(writes: Sequence[tuple[int, Write]], n_layers: int) -> bool:
+    in_stream = [stream_layer(write.site, n_layers) is not None for _, write in writes]
+    return in_stream == [True]
 
 
 def _stroke(

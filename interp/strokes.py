@@ -1,6 +1,6 @@
 """Writes of many variants as single writes into rows, those at one site together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Int
@@ -15,24 +15,30 @@ Key = tuple[Site, int, Op, int]  # writes of one turn, with heads of one count, 
 class Strokes:
     """The strokes of a batch, as they come."""
 
-    def __init__(self, n_layers: int) -> None:
+    def __init__(self) -> None:
         """None yet."""
-        self._n_layers = n_layers
         self._parts: dict[Key, list[Stroke]] = {}
 
-    def add(self, variant: Iterable[tuple[Write, Stroke]]) -> None:
-        """The writes of one variant, in their order: at one site a later one finds the earlier."""
-        turns: dict[Site, int] = {}
-        for write, one in variant:
-            site = _target(write.site, self._n_layers)
-            turn = turns[site] = turns.get(site, -1) + 1
-            heads = 0 if write.heads is None else len(write.heads)
-            self._parts.setdefault((site, turn, write.op, heads), []).append(one)
+    def add(self, key: Key, one: Stroke) -> None:
+        """The strokes of one write."""
+        self._parts.setdefault(key, []).append(one)
 
     def all(self) -> tuple[Stroke, ...]:
         """Those of one site, turn and kind as one, in the order of their turns."""
         ordered = sorted(self._parts.items(), key=lambda item: item[0][1])
         return tuple(_joined(site, found) for (site, *_), found in ordered)
+
+
+def keys(writes: Sequence[Write], n_layers: int) -> tuple[Key, ...]:
+    """What the writes of a variant go together with: at one site a later one finds the earlier."""
+    turns: dict[Site, int] = {}
+    found = []
+    for write in writes:
+        site = _target(write.site, n_layers)
+        turn = turns[site] = turns.get(site, -1) + 1
+        heads = 0 if write.heads is None else len(write.heads)
+        found.append((site, turn, write.op, heads))
+    return tuple(found)
 
 
 def stroke(
