@@ -62,7 +62,7 @@ class Worked:
         return self.question[: at.start()] + written + self.question[at.end() :]
 
 
-def read_word_problem_pairs(source: Source, *, seed: int = 0) -> PromptSet:
+def read_word_problem_pairs(source: Source, *, per_question: int = 1, seed: int = 0) -> PromptSet:
     """Questions of GSM8K, each followed by itself with one other number.
 
     The label `kind` is "clean" or "corrupted"; each side's answer is the other's foil. Which number
@@ -70,6 +70,7 @@ def read_word_problem_pairs(source: Source, *, seed: int = 0) -> PromptSet:
 
     Args:
         source: the file, or its rows, as for `interp.word_problems.read_word_problems`.
+        per_question: how many pairs of one question at most; they are of one group.
         seed: of the changes.
 
     Raises:
@@ -78,8 +79,11 @@ def read_word_problem_pairs(source: Source, *, seed: int = 0) -> PromptSet:
     pairs = list[Prompt]()
     for where, row in rows_of(source):
         clean = prompt_of(SET, row, where)
-        if worked := _worked(clean, str(row["answer"])):
-            pairs += _pair(clean, worked, random.Random(f"{seed} {clean.text}"), len(pairs) // 2)
+        worked = _worked(clean, str(row["answer"]))
+        changes = list(_changes(worked)) if worked else []
+        chance = random.Random(f"{seed} {clean.text}")
+        for change in chance.sample(changes, min(per_question, len(changes))):
+            pairs += _pair(clean, change, len(pairs) // 2)
     if not pairs:
         raise DataError("no question's steps account for its numbers", where=str(source)[:80])
     return PromptSet(f"{SET}_pairs", tuple(pairs), source="arXiv:2110.14168, one number changed")
@@ -112,32 +116,29 @@ def _named(operand: str, numbers: Sequence[Fraction], results: Sequence[Fraction
     return found[0] if len(found) == 1 else "?"
 
 
-def _pair(clean: Prompt, worked: Worked, chance: random.Random, pair: int) -> list[Prompt]:
-    """Both sides, if some number can be another: as long, and all results as whole as before."""
-    changes = list(_changes(worked))
-    if not changes:
-        return []
-    question, answer = chance.choice(changes)
-    sides = {"clean": (clean.text, clean.answers[0]), "corrupted": (question, answer)}
-    foils = {"clean": answer, "corrupted": clean.answers[0]}
+def _pair(clean: Prompt, change: tuple[str, str], pair: int) -> list[Prompt]:
+    """Both sides: the question as it is, and another with its answer."""
+    steps = clean.labels["steps"]
+    sides = {"clean": (clean.text, clean.answers[0]), "corrupted": change}
+    foils = {"clean": change[1], "corrupted": clean.answers[0]}
     return [
         Prompt(
             text=text,
             answers=(right,),
             foils=(foils[kind],),
             group=clean.group,
-            labels={"pair": pair, "kind": kind, "steps": len(worked.steps)},
+            labels={"pair": pair, "kind": kind, "steps": steps},
         )
         for kind, (text, right) in sides.items()
     ]
 
 
 def _changes(worked: Worked) -> Iterator[tuple[str, str]]:
-    """The questions with one other number, and their answers."""
+    """Each question with one other number as long, and its answer, whose steps stay as whole."""
     before = worked.results(worked.numbers)
-    uses = "".join(worked.steps)
+    uses, written = "".join(worked.steps), NUMBER.findall(worked.question)
     for place, number in enumerate(worked.numbers):
-        if number in CONSTANTS or number.denominator > 1 or uses.count(f"{{{place}}}") != 1:
+        if number in CONSTANTS or "." in written[place] or uses.count(f"{{{place}}}") != 1:
             continue
         for other in range(int(number) - FARTHEST, int(number) + FARTHEST + 1):
             new = Fraction(other)
