@@ -206,6 +206,11 @@ def read_thoughts(model: Model, thinking: Thinking) -> Float[np.ndarray, "batch 
     return model.backend.unembed(flat).reshape(*states.shape[:2], -1)
 
 
+def word_vectors(model: Model, ids: Sequence[int]) -> Float[np.ndarray, "word d_model"]:
+    """What the model reads for these tokens, before any position is added."""
+    return cast("Thinks", model.backend).word_vectors(ids)
+
+
 def frame(thinking: Thinking) -> str:
     """The words that answers have before their number, as most of them have them."""
     cut = (text[: found.start()] for text in thinking.texts if (found := last_number(text)))

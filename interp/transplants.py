@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 
 from interp.charts import Bars, Curves, Line, Part, Plot
 from interp.edits import Edit, patch
@@ -21,7 +21,7 @@ from interp.outcomes import OUTCOMES, Outcomes, outcomes
 from interp.positions import thought
 from interp.prompts import Prompt, PromptSet
 from interp.sites import Site
-from interp.stats import proportion
+from interp.stats import Estimate
 from interp.thought_sweeps import think_sweep
 from interp.thoughts import N_THOUGHTS, Thinking, think
 
@@ -105,7 +105,7 @@ def transplant(site: Site, donor: Donor, steps: Iterable[int]) -> tuple[Edit, ..
 def noise_like(donor: Donor, *, seed: int) -> Donor:
     """Random vectors, each as long as the one it stands for."""
     rng = np.random.default_rng(seed)
-    return {site: _scaled(rng.normal(size=own.shape), own) for site, own in donor.items()}
+    return {site: scaled(rng.normal(size=own.shape), own) for site, own in donor.items()}
 
 
 def mean_like(donor: Donor) -> Donor:
@@ -150,17 +150,13 @@ def outcome_bars(title: str, across: str, columns: Mapping[str | int, Outcomes])
     )
 
 
-def share_curves(
-    title: str, across: str, lines: Mapping[str, Sequence[Bool[np.ndarray, " batch"]]]
+def estimate_curves(
+    title: str, across: str, lines: Mapping[str, Mapping[int, Estimate]], *, up: str = "share"
 ) -> Curves:
-    """How often something holds under each of some conditions, with intervals, a line a name."""
-    n = len(next(iter(lines.values()))[0])
-    drawn = tuple(
-        Line.of(name, range(len(hits)), [proportion(one) for one in hits])
-        for name, hits in lines.items()
-    )
-    note = f"n = {n} questions a point. Bars: 95 % Wilson intervals."
-    return Curves(title, note, across, (Plot("share", drawn),))
+    """Estimates over counted things, layers or thoughts, with their intervals, a line a name."""
+    n = next(iter(next(iter(lines.values())).values())).n
+    drawn = tuple(Line.of(name, each, [*each.values()]) for name, each in lines.items())
+    return Curves(title, f"n = {n} a point. Bars: 95 % intervals.", across, (Plot(up, drawn),))
 
 
 def _namesakes(one: Prompt, other: Prompt) -> bool:
@@ -175,7 +171,7 @@ def _next_logits(thinking: Thinking) -> Float[np.ndarray, "batch d_vocab"]:
     return thinking.next_logits
 
 
-def _scaled(
+def scaled(
     values: Float[np.ndarray, "..."], like: Float[np.ndarray, "..."]
 ) -> Float[np.ndarray, "..."]:
     """These vectors, each as long as its counterpart."""

@@ -76,6 +76,10 @@ class Thinks(Backend, Protocol):
         """Encode each row and the beginning token, feed the thoughts, end them, answer greedily."""
         ...
 
+    def word_vectors(self, ids: Sequence[int]) -> Float[np.ndarray, "word d_model"]:
+        """The embeddings of these tokens, before any position is added."""
+        ...
+
     def rethink(
         self, ids: Sequence[int], request: ThinkRequest
     ) -> tuple[Float[np.ndarray, "step d_model"], Float[np.ndarray, " d_vocab"]]:

@@ -99,6 +99,12 @@ class TorchThinker(TorchBackend):
         self._refuse_unfit()
         return Company(self.sharing, self._projection, self._arrays).each(ids, variants, request)
 
+    def word_vectors(self, ids: Sequence[int]) -> Float[np.ndarray, "word d_model"]:
+        """The embeddings of these tokens, before any position is added."""
+        self._refuse_unfit()
+        with torch.no_grad():
+            return self._arrays.numpy(self._embedded([ids])[0])
+
     def rethink(
         self, ids: Sequence[int], request: ThinkRequest
     ) -> tuple[Float[np.ndarray, "step d_model"], Float[np.ndarray, " d_vocab"]]:

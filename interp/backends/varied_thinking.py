@@ -44,6 +44,10 @@ class VariedThinker(Varied):
             courses.append(inner.think_each([ids[row] for row in rows], own, request))
         return (joined(pieces, groups) for pieces in zip(*courses, strict=True))
 
+    def word_vectors(self, ids: Sequence[int]) -> Float[np.ndarray, "word d_model"]:
+        """The embeddings of these tokens."""
+        return cast("Thinks", self.backend).word_vectors(ids)
+
     def rethink(
         self, ids: Sequence[int], request: ThinkRequest
     ) -> tuple[Float[np.ndarray, "step d_model"], Float[np.ndarray, " d_vocab"]]:

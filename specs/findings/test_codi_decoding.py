@@ -3,7 +3,7 @@
 The state at each thought, through the model's own head, is a guess at a word. A result of an early
 step counts as found where it is among the five likeliest. Which thought shows which step differs
 between models of one recipe, so it is chosen on half of the arithmetic and tested on the other;
-the null has the results of another question, at the same thought, with the same choice.
+the null asks the same thoughts for the results of permuted questions, with the same choice.
 
 Source:  Shen et al. 2025, "CODI", arXiv:2502.21074v3, Section 5.1 and Table 3.
 Differs: two metrics, any thought and a chosen one, for the paper does not say which it means; a
@@ -14,40 +14,63 @@ import numpy as np
 import pytest
 
 from interp import resid_post, think
-from interp.stats import halves, mcnemar, proportion
-from interp.thoughts import read_thoughts, spellings
+from interp.charts import HeatMap, Panel, floats
+from interp.stats import average, halves, holm, proportion, rank_in_null
+from interp.thought_lens import shown
+from interp.thoughts import read_thoughts
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
-TOP = 5
+
+
+@pytest.fixture(params=[2, 3])
+def steps(request):
+    """How many steps a question has; the last one's result is the answer."""
+    return request.param
 
 
 @pytest.fixture
-def answered(model, word_problems, profile):
-    """Three-step questions that the model answers."""
-    test = word_problems.only(split="test", steps=3)
+def results(model, word_problems, word_problem_pairs, steps, profile):
+    """What thoughts show of each early step's result, in questions that the model answers."""
+    test = (word_problems if steps == 3 else word_problem_pairs).only(split="test", steps=steps)
     few = test.where(np.arange(len(test)) < profile.pick(quick=300, full=1200))
-    return few.where(think(model, few).correct, at_least=60)
+    asked = few.where(think(model, few).correct, at_least=60)
+    lens = read_thoughts(model, think(model, asked, capture=[resid_post(model.layer("last"))]))
+    words = zip(*(str(one.labels["results"]).split() for one in asked.prompts), strict=True)
+    return asked, [shown(model, lens, each) for each in words]
 
 
-def found(model, questions, lens, step):
-    """Whether each thought's five likeliest words hold the step's result: bool [batch, thought]."""
-    results = [str(one.labels["results"]).split()[step] for one in questions.prompts]
-    best = np.argsort(-lens, axis=-1)[..., :TOP]
-    rows = zip(best, results, strict=True)
-    return np.stack([np.isin(row, spellings(model, result)).any(axis=-1) for row, result in rows])
+def grid(results, n):
+    """How often each thought shows each result: of its own question, and of permuted ones."""
+    null = [np.mean([one.hits for one in each.permuted(100, seed=1)], axis=0) for each in results]
+    cells = {"own": [each.hits for each in results], "permuted": null}
+    panels = [
+        Panel(name, tuple(floats(one.mean(axis=0)) for one in each)) for name, each in cells.items()
+    ]
+    columns = ("begin", *map(str, range(results[0].hits.shape[1] - 1)))
+    note = f"n = {n} questions; among the five likeliest tokens."
+    rows = tuple(f"step {step + 1}" for step in range(len(results)))
+    across = ("thought", "result", columns, rows, "share of questions")
+    return HeatMap("Results that thoughts show", note, *across, tuple(panels))
 
 
-@pytest.mark.finding("codi.thoughts-decode", version=1, source="arXiv:2502.21074v3, Table 3")
-@pytest.mark.parametrize("step", [0, 1])
-def test_a_thought_shows_each_intermediate_result(model, answered, measured, step):
-    site = resid_post(model.layer("last"))
-    lens = read_thoughts(model, think(model, answered, capture=[site]))
-    chosen, tested = halves(answered.groups, seed=0)
-    sides = []
-    for name, states in {"own": lens, "other": np.roll(lens, 1, axis=0)}.items():
-        hits = found(model, answered, states, step)
-        best = int(hits[chosen].mean(axis=0).argmax())
-        sides.append(hits[tested, best])
-        measured("any_thought", proportion(hits.any(axis=1)), results=name)
-        measured("chosen_thought", proportion(sides[-1]), results=name, thought=best)
-    assert measured("mcnemar_p", mcnemar(*sides).p, n=int(tested.sum()), unit="p") < 0.001
+def beyond(measured, share, own, null, **labels):
+    """How often a result is shown beside how often a permuted one is, and the rank of that."""
+    ours, theirs = share(own), np.array([share(one).mean() for one in null])
+    measured("shown", proportion(ours), results="own", **labels)
+    measured("shown", float(np.median(theirs)), results="permuted", n=len(theirs), **labels)
+    return rank_in_null(float(ours.mean()), theirs).p
+
+
+@pytest.mark.finding("codi.thoughts-decode", version=2, source="arXiv:2502.21074v3, Table 3")
+def test_thoughts_show_each_intermediate_result(results, steps, measured, drawn, profile):
+    (asked, each), p_values = results, []
+    drawn("results", grid(each, len(asked)))
+    found = average(np.mean([one.by_any for one in each], axis=0))
+    measured("all_results", found, published=f"codi.table3.{steps}_step")
+    chosen, _ = halves(asked.groups, seed=0)
+    metrics = {"any": lambda one: one.by_any, "chosen": lambda one: one.by_chosen(chosen)}
+    for step, own in enumerate(each):
+        null = list(own.permuted(profile.pick(quick=500, full=2000), seed=step))
+        for metric, share in metrics.items():
+            p_values.append(beyond(measured, share, own, null, metric=metric, step=step))
+    assert measured("worst_p", float(holm(p_values).max()), n=len(asked), unit="p") < 0.01

@@ -16,7 +16,7 @@ from interp import resid_post
 from interp.outcomes import OUTCOMES
 from interp.stats import holm, mcnemar, proportion, sign_test
 from interp.thoughts import N_THOUGHTS
-from interp.transplants import both_correct, outcome_bars, share_curves, thoughts_of, transplant
+from interp.transplants import both_correct, outcome_bars, estimate_curves, thoughts_of, transplant
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"
@@ -83,13 +83,14 @@ def test_late_clean_answers_come_to_outnumber_corrupted_ones(model, pairs, donor
 
 @pytest.mark.finding("codi.patching.early-late", version=1, source=SOURCE)
 def test_six_early_thoughts_carry_more_than_six_late_ones(model, pairs, donors, measured, drawn):
-    hits = {}
+    hits, shares = {}, {}
     for name, donor in donors.items():
         edits = [transplant(site, donor, range(N_THOUGHTS)) for site in donor]
         hits[name] = [one.are("clean") for one in pairs.answered(model, edits)]
-        for layer, each in enumerate(hits[name]):
-            measured("clean", proportion(each), layer=layer, donor=name)
-    drawn("layers", share_curves("Clean answers", "layer", hits))
+        shares[name] = dict(enumerate(map(proportion, hits[name])))
+        for layer, share in shares[name].items():
+            measured("clean", share, layer=layer, donor=name)
+    drawn("layers", estimate_curves("Clean answers, six thoughts", "layer", shares))
     both = {depth: hits["own"][model.layer(DEPTHS[depth])] for depth in ("early", "late")}
     for depth, each in both.items():
         about = f"s002.llama.N6.{depth}"
