@@ -77,7 +77,7 @@ mlx: ## contracts, parity and tests of the MLX backend, in an environment of its
 	$(MAKE) --no-print-directory on-mlx VENV=.venv-mlx EXTRAS=$(EXTRAS),mlx
 
 on-mlx: $(READY)
-	$(BIN)/pytest specs/contracts specs/calibration/test_*_parity.py specs/calibration/test_precision_tiers.py --backend mlx -m "not slow" $(ARGS)
+	$(BIN)/pytest specs/contracts specs/calibration/test_*_parity.py specs/calibration/test_*_tiers.py --backend mlx -m "not slow" $(ARGS)
 	$(BIN)/pytest tests/mlx -m "not slow" $(ARGS)
 
 readme: $(READY) ## rewrite what the first page quotes: its spec, and the output of a real run

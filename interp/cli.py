@@ -82,10 +82,13 @@ def interp(
 
 @app.command()
 def models(
+    backend: Annotated[
+        BackendName | None, typer.Option(help="Their files for this backend, where it has others.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A list of flat objects.")] = False,  # noqa: FBT002  typer's way to write a flag
 ) -> None:
     """List the models of the registry, and which of them are here."""
-    rows = [_listed(spec) for spec in _registry().specs.values()]
+    rows = [_listed(spec.on(backend)) for spec in _registry().specs.values()]
     if as_json:
         typer.echo(json.dumps([asdict(row) for row in rows], indent=1))
         return

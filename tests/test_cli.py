@@ -43,6 +43,17 @@ def test_models_are_listed_with_the_command_that_fetches_what_is_not_here():
     assert lines == ["llama-a  here", "remote   not here: interp fetch remote"]
 
 
+def test_models_are_listed_by_their_files_for_a_backend(project):
+    registry, both = project / "fixtures" / "models.toml", "\n[both]\nhub = 'org/both'\n"
+    registry.write_text(f"{ENTRIES}{both}mlx = 'mlx-community/both-4bit'\n")
+    lines = run("models", "--backend", "mlx").stdout.splitlines()
+    assert lines[0] == "llama-a  here"
+    assert lines[2] == "both     not here: interp fetch both --backend mlx"
+    rows = json.loads(run("models", "--backend", "mlx", "--json").stdout)
+    assert (rows[2]["source"], rows[2]["backend"]) == ("mlx-community/both-4bit", "mlx")
+    assert run("models").stdout.splitlines()[2] == "both     not here: interp fetch both"
+
+
 @pytest.mark.usefixtures("project")
 def test_models_as_json_are_flat_objects():
     rows = json.loads(run("models", "--json").stdout)

@@ -30,13 +30,6 @@ def engines(model):
     other.close()
 
 
-@pytest.fixture
-def asked(country_capitals, two_hop):
-    capitals, hops = (one.only(split="test") for one in (country_capitals, two_hop))
-    some = np.isin(capitals.groups, KINDS) & (np.arange(len(capitals)) % 3 == 0)
-    return capitals.where(some), hops.where(np.arange(len(hops)) % 20 == 0)
-
-
 def margin(model, prompts, direction, alpha=1.0):
     return run(model, prompts, steer(direction.site, direction, alpha=alpha)).answer_margin.mean()
 

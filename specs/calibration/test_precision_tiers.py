@@ -8,42 +8,15 @@ Source: mlx_lm.convert, which packs; nothing is packed by this library.
 Differs: packed weights compute in float32 here, so that the bits are all that is different.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from interp import load, run
-from interp.backends.installed import to_install
+from interp import run
 from interp.metrics import kl_divergence, probability
 from interp.stats import proportion
+from interp.tiers import TIERS
 
 pytestmark = [pytest.mark.calibration]
-TIERS = {"float32": None, "bfloat16": None, "8 bits": 8, "4 bits": 4}
-
-
-@pytest.fixture(scope="module")
-def tier(model, tmp_path_factory):
-    if command := to_install("mlx"):
-        pytest.skip(f"the mlx backend is not installed; {command}")
-    if model.backend.info.dtype != "float32" or model.backend.info.quantization:
-        pytest.skip("tiers are made of a float32 model")
-
-    def made(name):
-        whole = replace(model.spec, mlx="", mlx_path="")
-        if TIERS[name] is None:
-            return load(whole, backend="mlx", dtype=name)
-        from mlx_lm import convert  # noqa: PLC0415  where MLX is
-
-        folder = str(tmp_path_factory.mktemp("tier") / model.id)
-        group = 64 if model.d_model % 64 == 0 else 32
-        try:
-            convert(model.spec.source, folder, True, group, TIERS[name])
-        except (TypeError, ValueError) as error:
-            pytest.skip(f"mlx_lm.convert does not take this model: {error}")
-        return load(replace(whole, source=folder, is_local=True, sha256=None), backend="mlx")
-
-    return made
 
 
 @pytest.fixture(scope="module")

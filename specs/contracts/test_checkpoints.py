@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from interp import generate, load
+from interp.backends.installed import to_install
 from interp.backends.torch_twins import write_twin
 from interp.errors import DataError, NonFiniteError
 
@@ -26,6 +27,15 @@ def folder(tmp_path):
     return write_twin("llama", tmp_path / "twin")
 
 
+@pytest.fixture
+def loaded(folder, pytestconfig):
+    """Loads it with the backend of the session."""
+    backend = pytestconfig.getoption("--backend") or "torch"
+    if command := to_install(backend):
+        pytest.skip(f"the {backend} backend is not installed; {command}")
+    return lambda: load(str(folder), backend=backend)
+
+
 def with_weight(folder, change):
     """Write the weights with the first block's up projection changed."""
     file, name = folder / "model.safetensors", "model.layers.0.mlp.up_proj.weight"
@@ -35,23 +45,23 @@ def with_weight(folder, change):
     save_file(kept, file, metadata={"format": "pt"})
 
 
-def test_a_weight_that_is_missing(folder):
+def test_a_weight_that_is_missing(folder, loaded):
     with_weight(folder, lambda _: None)
     with pytest.raises(DataError, match="not those of this config"):
-        load(str(folder))
+        loaded()
 
 
-def test_a_weight_that_is_no_number(folder):
+def test_a_weight_that_is_no_number(folder, loaded):
     with_weight(folder, lambda weight: np.where(weight == weight.max(), np.nan, weight))
     with pytest.raises(NonFiniteError, match="weight is NaN"):
-        load(str(folder))
+        loaded()
 
 
-def test_decoding_ends_with_the_end_token_and_goes_on_in_other_rows(folder):
-    endless = generate(load(str(folder)), TEXTS, max_new_tokens=8).new_ids
+def test_decoding_ends_with_the_end_token_and_goes_on_in_other_rows(folder, loaded):
+    endless = generate(loaded(), TEXTS, max_new_tokens=8).new_ids
     settings = folder / "generation_config.json"
     end = endless[0][2]
     settings.write_text(json.dumps({**json.loads(settings.read_text()), "eos_token_id": end}))
-    ended = generate(load(str(folder)), TEXTS, max_new_tokens=8).new_ids
+    ended = generate(loaded(), TEXTS, max_new_tokens=8).new_ids
     assert ended == tuple(row[: row.index(end) + 1] if end in row else row for row in endless)
     assert len({len(row) for row in ended}) > 1

@@ -6,7 +6,9 @@ from typer.testing import CliRunner
 from interp.cli import app
 from interp.reports.noise import Noise, load_noise, noise_file, save_noise
 
-pytest.importorskip("mlx_lm", reason="the mlx backend is not installed")
+WITHOUT = "the mlx backend is not installed; pip install 'interp-specs[mlx]'"
+pytest.importorskip("mlx_lm", reason=WITHOUT)
+
 TORCH = {"backend": "torch", "device": "cpu", "dtype": "float32", "quantization": ""}
 ON_TORCH = Noise("real.values", 1, "margin", {}, "", TORCH, "w", 0.01, 0.02, "eager", 5)
 REAL = """
