@@ -20,8 +20,6 @@ import mlx.core as mx
 import numpy as np
 
 from interp import (
-    Edit,
-    Model,
     PromptSet,
     load,
     patch,
@@ -33,6 +31,8 @@ from interp import (
     sweep,
     z,
 )
+from interp.edits import Edit
+from interp.models import Model
 from interp.readers import likeliest
 from interp.sites import layer_pairs
 
