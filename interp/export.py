@@ -24,7 +24,7 @@ def export(
         Literal["csv", "json", "parquet"], typer.Option("--format", help="As what.")
     ] = "csv",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The file; by default what is printed.")
+        Path | None, typer.Option("--to", "--output", "-o", help="The file; else it is printed.")
     ] = None,
     reports_dir: Annotated[Path | None, typer.Option(metavar="DIR", help="Where runs/ is.")] = None,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from interp.reports.baselines import Reference
 from interp.reports.compare import QUIET, Compared, Comparison, VerdictChange
+from interp.reports.summary import WORDS
 from interp.reports.text import clip, count, number, plain, squeeze
 from interp.reports.values import Scalar
 
@@ -76,7 +77,7 @@ def as_markdown(found: Comparison, *, everything: bool = False) -> Iterator[str]
     if found.verdicts:
         yield from _heads("finding", "model", "verdict before", "after")
         for one in found.verdicts:
-            yield _cells(_case(one), one.model or "", one.before, one.after)
+            yield _cells(_case(one), one.model or "", *_words(one))
     if shown := _shown(found, everything=everything):
         yield from _heads("model", "finding", "value", "before", "after", "", "allowed", "why")
         for value in shown:
@@ -167,7 +168,13 @@ def _case(one: VerdictChange) -> str:
 
 
 def _verdict(one: VerdictChange) -> str:
-    return plain(f"{one.model or ''} {_case(one)}: {one.before} -> {one.after}".strip())
+    before, after = _words(one)
+    return plain(f"{one.model or ''} {_case(one)}: {before} -> {after}".strip())
+
+
+def _words(one: VerdictChange) -> tuple[str, str]:
+    """Both verdicts as a reader knows them from the terminal and the page."""
+    return WORDS.get(one.before, one.before), WORDS.get(one.after, one.after)
 
 
 def _table(values: Sequence[Compared], width: int) -> Iterator[str]:

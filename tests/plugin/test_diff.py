@@ -46,7 +46,7 @@ def kinds(*words):
 
 def test_what_moved_appeared_and_vanished_is_named(pair):
     lines = [" ".join(line.split()) for line in shown(*pair).splitlines()]
-    assert "llama-a area.claim: holds -> fails" in lines
+    assert "llama-a area.claim: holds -> does not hold" in lines
     assert "area.claim top1[layer=3] 0.980 0.250 drifted rounding 9.8e-05" in lines
     assert "area.claim old 1 not measured missing" in lines
     assert "area.claim new not measured 2 new" in lines
