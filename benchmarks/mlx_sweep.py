@@ -9,6 +9,7 @@ holds its own audit.
 """
 
 import argparse
+import os
 import platform
 import time
 from collections.abc import Callable
@@ -20,8 +21,6 @@ import mlx.core as mx
 import numpy as np
 
 from interp import (
-    Edit,
-    Model,
     PromptSet,
     load,
     patch,
@@ -33,6 +32,8 @@ from interp import (
     sweep,
     z,
 )
+from interp.edits import Edit
+from interp.models import Model
 from interp.readers import likeliest
 from interp.sites import layer_pairs
 
@@ -96,7 +97,7 @@ def main() -> None:
             f" sweep {median(ours for ours, _ in pairs):.2f} s"
         )
     versions = ", ".join(f"{name} {version(name)}" for name in ("mlx", "mlx-lm"))
-    print(f"{versions}, {platform.machine()}, {mx.default_device()}")
+    print(f"{versions}, {platform.machine()}, {mx.default_device()}, load {os.getloadavg()[0]:.1f}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
 from interp.mutants.planting import Mutant, both, replaced
 
 TAPPED = "interp.backends.mlx_places:_tapped"
@@ -49,6 +51,16 @@ def raw(_right: Any) -> Any:
     return float_weight
 
 
+def stale(_right: Any) -> Any:
+    """Decode every row from its prompt's own keys and values, edited or not."""
+    return lambda _self, _layer, rows: (None, np.zeros((len(rows), 0), dtype=bool))
+
+
+def one_token_short(right: Any) -> Any:
+    """Let rows go on one token too early in their prompts."""
+    return lambda self, hidden, some, length: right(self, hidden, some, max(length - 1, 1))
+
+
 MUTANTS = (
     Mutant("mlx-taps-a-stand-in", "mlx-vlm #998", replaced(TAPPED, beside), needs="mlx"),
     Mutant("mlx-taps-the-class", "mlx-vlm #998", replaced(TAPPED, for_the_class), needs="mlx"),
@@ -65,6 +77,18 @@ MUTANTS = (
         "mlx-reads-packed-weights-raw",
         "backends: uint32 weights of a quantised linear layer",
         replaced("interp.backends.mlx:float_weight", raw),
+        needs="mlx",
+    ),
+    Mutant(
+        "mlx-prefix-shared-although-it-is-edited",
+        "a clean prefix under steering everywhere, wrong by 0.4 to 1.6",
+        replaced("interp.backends.mlx_growing:Growth._brought", stale),
+        needs="mlx",
+    ),
+    Mutant(
+        "mlx-rows-go-on-one-token-early",
+        "a cache's offset that is not where its rows are",
+        replaced("interp.backends.mlx_walk:Walk._called", one_token_short),
         needs="mlx",
     ),
 )

@@ -1,6 +1,8 @@
 """The planner on MLX: what a sweep shares gives what its runs give, and takes what it should."""
 
 import gc
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import pytest
 from interp import (
     attn_out,
     generate,
+    load,
     mlp_out,
     patch,
     relative_error,
@@ -47,16 +50,25 @@ FAMILIES = {
 }
 
 
-@pytest.fixture(params=FAMILIES)
-def model(request, twin, on_mlx):
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request, twin):
     """The twin of each family, with what is particular to its attention."""
-    return on_mlx(twin(request.param, **FAMILIES[request.param]))
+    with closing_after(twin(request.param, **FAMILIES[request.param])) as loaded:
+        yield loaded
 
 
-@pytest.fixture
-def llama(twin, on_mlx):
+@pytest.fixture(scope="module")
+def llama(twin):
     """The tiny Llama."""
-    return on_mlx(twin("llama"))
+    with closing_after(twin("llama")) as loaded:
+        yield loaded
+
+
+@contextmanager
+def closing_after(folder):
+    loaded = load(str(folder), backend="mlx")
+    yield loaded
+    loaded.close()
 
 
 def logits_of(done):
@@ -122,11 +134,8 @@ def test_generation_is_each_generation_by_itself(model):
 @pytest.fixture(scope="module")
 def shipped(pytestconfig):
     """The trained model that comes with the project."""
-    from interp import load
-
-    model = load(str(pytestconfig.rootpath / SHIPPED), backend="mlx")
-    yield model
-    model.close()
+    with closing_after(pytestconfig.rootpath / SHIPPED) as loaded:
+        yield loaded
 
 
 def test_back_patching_takes_what_the_closed_form_says(shipped):
@@ -155,12 +164,10 @@ def test_heads_and_doses_take_what_the_closed_forms_say(llama):
     assert by_dose.layer_tokens == tokens * (4 + 2 * (3 + 2 + 1))
 
 
-def test_rows_end_one_by_one_and_take_no_more_after_it(llama):
+def test_rows_end_one_by_one_and_take_no_more_after_it(llama, monkeypatch):
     plain = generate(llama, TEXTS, max_new_tokens=8)
-    info = llama.backend.info
-    llama.backend.info = type(info)(
-        **{**vars(info), "end_ids": frozenset(new[2] for new in plain.new_ids)}
-    )
+    ends = frozenset(new[2] for new in plain.new_ids)
+    monkeypatch.setattr(llama.backend, "info", replace(llama.backend.info, end_ids=ends))
     variants = [(steer(resid_post(n), VECTORS[n], alpha=a),) for n in range(4) for a in (0.0, 0.5)]
     found = sweep(
         llama, TEXTS, variants, read=lambda one: [*map(len, one.new_ids)], max_new_tokens=8
