@@ -1,4 +1,4 @@
-"""How sweeps were computed is told beside each case, and in the terminal where it could be better."""
+"""How sweeps were computed is told beside each case, and in the terminal where it went slowly."""
 
 from dataclasses import replace
 
