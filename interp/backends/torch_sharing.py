@@ -65,10 +65,17 @@ class TorchSharing:
 
     @property
     def memory(self) -> int:
-        """How many bytes a sweep may take where nothing is said: a quarter of what is free."""
-        if self.hooked.model.device.type == "cuda":
-            return int(torch.cuda.mem_get_info(self.hooked.model.device)[0]) // 4
-        return int(psutil.virtual_memory().available) // 4
+        """How many bytes a sweep may take where nothing is said: about half of what is free.
+
+        A power of two, so that what else goes on seldom changes what is computed together.
+        """
+        device = self.hooked.model.device
+        if device.type == "cuda":
+            unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+            free = int(torch.cuda.mem_get_info(device)[0]) + unused
+        else:
+            free = int(psutil.virtual_memory().available)
+        return 1 << max(free // 2, 1).bit_length() - 1
 
     def trunk(self, plan: TrunkPlan) -> TorchTrunk:
         """The unedited pass over prompts of any lengths, right-padded: the model's own decoder."""
