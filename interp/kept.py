@@ -9,7 +9,6 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 from jaxtyping import Int, Shaped
@@ -22,6 +21,7 @@ from interp.models import Model
 from interp.planning import Cells
 
 HEAD = 8 + 32  # bytes before a record: its length, its sha256
+MOST = 2**31  # bytes of a file; what comes after is computed again
 FIELDS = ("variant", "prompt", "values", "account", "delta", "norm")
 
 
@@ -39,12 +39,26 @@ class Kept:
     """The finished parts of one sweep: those of an earlier try, and room for more."""
 
     def __init__(self, file: Path | None = None) -> None:
-        """What the file holds; without a file nothing is kept."""
+        """What is whole in the file stays; without a file nothing is kept."""
         self._file = file
-        self.parts = () if file is None else tuple(_mended(file))
+        self._earlier = self._size = 0
+        if file is not None and file.is_file():
+            self._earlier = self._size = sum(size for _, size in _records(file))
+            with file.open("r+b") as out:
+                out.truncate(self._size)
+
+    def parts(self) -> Iterator[Part]:
+        """Those of an earlier try, one in memory at a time."""
+        if self._file is not None and self._earlier:
+            read = 0
+            for part, size in _records(self._file):
+                read += size
+                if read > self._earlier:
+                    return
+                yield part
 
     def add(self, part: Part) -> None:
-        """Write down a part that is finished.
+        """Write down a part that is finished, while there is room.
 
         Raises:
             DataError: it cannot be written.
@@ -52,6 +66,9 @@ class Kept:
         if self._file is None:
             return
         content = _packed(part)
+        self._size += HEAD + len(content)
+        if self._size > MOST:
+            return
         head = len(content).to_bytes(8, "big") + hashlib.sha256(content).digest()
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -87,30 +104,21 @@ def _digest(digest: "hashlib._Hash", place: int, write: Write) -> None:
         digest.update(np.ascontiguousarray(array).tobytes())
 
 
-def _mended(file: Path) -> Iterator[Part]:
-    """The parts that a file holds; whatever comes after the last whole one is cut off."""
-    content = file.read_bytes() if file.is_file() else b""
-    start = 0
-    while (part := _record(content, start)) is not None:
-        found, start = part
-        yield found
-    if start < len(content):
-        with file.open("r+b") as out:
-            out.truncate(start)
+def _records(file: Path) -> Iterator[tuple[Part, int]]:
+    """The parts that a file holds up to the first that is not whole, and the bytes of each."""
+    with file.open("rb") as content:
+        while len(head := content.read(HEAD)) == HEAD:
+            size = int.from_bytes(head[:8], "big")
+            body = content.read(size) if size <= MOST else b""
+            if hashlib.sha256(body).digest() != head[8:]:
+                return
+            yield _unpacked(body), HEAD + size
 
 
-def _record(content: bytes, start: int) -> tuple[Part, int] | None:
-    """The record at a place of a file, and where it ends; None if it is not whole."""
-    stop = start + HEAD + int.from_bytes(content[start : start + 8], "big")
-    body = content[start + HEAD : stop]
-    if hashlib.sha256(body).digest() != content[start + 8 : start + HEAD]:
-        return None
-    try:
-        with np.load(io.BytesIO(body), allow_pickle=False) as found:
-            variant, prompt, values, account, delta, norm = (found[name] for name in FIELDS)
-    except (ValueError, KeyError, BadZipFile):
-        return None
-    return Part(variant, prompt, values, (Moved(account, delta, norm),)), stop
+def _unpacked(body: bytes) -> Part:
+    with np.load(io.BytesIO(body), allow_pickle=False) as found:
+        variant, prompt, values, account, delta, norm = (found[name] for name in FIELDS)
+    return Part(variant, prompt, values, (Moved(account, delta, norm),))
 
 
 def _packed(part: Part) -> bytes:

@@ -108,13 +108,13 @@ class Job:
     def over(self) -> Bool[np.ndarray, "variant batch"]:
         """The cells that an earlier try has finished."""
         found = np.zeros(self.grid.width.shape, dtype=bool)
-        for part in self.kept.parts:
+        for part in self.kept.parts():
             found[part.variant, part.prompt] = True
         return found
 
     def earlier(self) -> Iterator[Part]:
         """What an earlier try has finished."""
-        for part in self.kept.parts:
+        for part in self.kept.parts():
             self.tally.add(Tally(list(part.moved), kept=len(part.variant)))
             yield part
 

@@ -47,7 +47,7 @@ def sweep(
             has coordinates, and the grid has their axes.
         read: from a run to one number a prompt; a `Reader` holds the logits of a few rows only.
         memory: how many bytes may be taken at once; by default what `--memory` says, else a
-            quarter of what is free. What does not fit is computed in halves; what is computed
+            half of what is free. What does not fit is computed in halves; what is computed
             together is otherwise a function of the grid and the device alone.
         max_new_tokens: where given, every variant is generated with, and `read` gets a Generation.
 

@@ -77,11 +77,11 @@ class MlxSharing:
 
     @property
     def memory(self) -> int:
-        """How many bytes a sweep may take where nothing is said: a quarter of what is free."""
+        """How many bytes a sweep may take where nothing is said: about half of what is free."""
         if self.info.device == "cpu":
-            return room.free() // 4
+            return room.half(room.free())
         most = mx.device_info().get("max_recommended_working_set_size") or room.free()
-        return max(int(most) - int(mx.get_active_memory()), 0) // 4
+        return room.half(max(int(most) - int(mx.get_active_memory()), 0))
 
     def trunk(self, plan: TrunkPlan) -> KeptTrunk:
         """The unedited pass over prompts of any lengths, right-padded: the model's own forward."""

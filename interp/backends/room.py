@@ -9,3 +9,11 @@ CPU_BYTES = 2**27  # as much as those tokens need; a larger working set is slowe
 def free() -> int:
     """The bytes of memory that can be had without swapping."""
     return int(psutil.virtual_memory().available)
+
+
+def half(free: int) -> int:
+    """About half of what is free, in bytes.
+
+    A power of two, so that what else goes on seldom changes what is computed together.
+    """
+    return 1 << max(free // 2, 1).bit_length() - 1

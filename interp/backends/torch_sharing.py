@@ -64,10 +64,12 @@ class TorchSharing:
 
     @property
     def memory(self) -> int:
-        """How many bytes a sweep may take where nothing is said: a quarter of what is free."""
-        if self.hooked.model.device.type == "cuda":
-            return int(torch.cuda.mem_get_info(self.hooked.model.device)[0]) // 4
-        return room.free() // 4
+        """How many bytes a sweep may take where nothing is said: about half of what is free."""
+        device = self.hooked.model.device
+        if device.type != "cuda":
+            return room.half(room.free())
+        unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return room.half(int(torch.cuda.mem_get_info(device)[0]) + unused)
 
     def trunk(self, plan: TrunkPlan) -> KeptTrunk:
         """The unedited pass over prompts of any lengths, right-padded: the model's own decoder."""

@@ -113,8 +113,8 @@ def add_options(parser: pytest.Parser) -> None:
         dest="interp_memory",
         type=in_bytes,
         metavar="SIZE",
-        help="how much memory a sweep may take in each process, e.g. 2GB or 512MiB (default: a "
-        "quarter of what is free)",
+        help="how much memory a sweep may take in each process, e.g. 2GB or 512MiB (default: "
+        "half of what is free)",
     )
     add(
         "--reports-dir",

@@ -11,7 +11,7 @@ import torch
 
 from interp import generate, patch, relative_error, resid_post, resid_pre, rounding, run, sweep
 from interp.backends.torch_sharing import TorchSharing, memory
-from interp.errors import RequestError
+from interp.errors import DataError, RequestError
 from interp.kept import Kept
 from interp.means import Means, given
 from interp.readers import likeliest
@@ -235,4 +235,21 @@ def test_a_damaged_record_is_dropped_with_all_that_follows(llama, tmp_path):
         rest = swept(llama, memory=3_000)
         assert 0 < rest.work.kept < 30
         assert np.array_equal(rest.values, whole.values)
-        assert sum(len(part.variant) for part in Kept(file).parts) == 30
+        assert sum(len(part.variant) for part in Kept(file).parts()) == 30
+
+
+def test_a_full_file_is_not_written_to(llama, tmp_path, monkeypatch):
+    monkeypatch.setattr("interp.kept.MOST", 10_000)
+    with given(Means(kept=tmp_path)):
+        whole = swept(llama, memory=3_000)
+        (file,) = tmp_path.iterdir()
+        assert 0 < file.stat().st_size <= 10_000
+        rest = swept(llama, memory=3_000)
+    assert 0 < rest.work.kept < 30
+    assert np.array_equal(rest.values, whole.values)
+
+
+def test_what_cannot_be_kept_is_an_error(llama, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with given(Means(kept=tmp_path / "file")), pytest.raises(DataError, match="cannot be kept"):
+        swept(llama)

@@ -61,6 +61,7 @@ def test_a_killed_sweep_goes_on_to_the_same_numbers(project):
     assert 0 < values["kept"] < 16
     assert values["same_bits"]
     assert not kept.exists()
+    assert [list(end.sweeps) for end in project.record.ends] == [["cone"]]
     assert len(project.runs) == 1
 
 
