@@ -91,6 +91,16 @@ class ThoughtContrast:
         """The mean difference at each thought."""
         return tuple(one.direction for one in self.each)
 
+    @property
+    def norms(self) -> Float[np.ndarray, " thought"]:
+        """How long the mean difference is at each thought."""
+        return np.array([one.norm for one in self.own])
+
+    @property
+    def relative_norm(self) -> float:
+        """How long it is beside the site's values, in the median over thoughts."""
+        return float(np.median(self.norms / [one.median_norm for one in self.each]))
+
     def random(self, n: int, *, seed: int = 0) -> list[Directions]:
         """`n` times a random direction at each thought, as long as the mean difference there."""
         draws = [one.random(n, seed=seed + step) for step, one in enumerate(self.own)]

@@ -32,7 +32,7 @@ def plain(model, word_problems, profile):
 
 @pytest.fixture(scope="module", params=[f"{at}-{u}" for at in ("fed", *DEPTHS) for u in SIZES])
 def curve(model, plain, profile, request):
-    """Where and in which unit, and who is right at each dose of the direction and of random ones."""
+    """Where, in which unit, and who is right at each dose of the direction and of random ones."""
     name, unit = request.param.split("-")
     site = resid_post(model.layer(DEPTHS[name])) if name in DEPTHS else fed()
     known = labelled(plain, held=profile.pick(quick=80, full=200))
