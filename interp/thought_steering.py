@@ -13,7 +13,6 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float
 
-from interp.charts import Bars, Part, floats
 from interp.directions import Contrast, Direction
 from interp.edits import Edit, Unit, steer
 from interp.errors import InconclusiveError
@@ -129,6 +128,23 @@ class ThoughtContrast:
         )
 
 
+def few_of(found: ThoughtContrast, n: int, *, seed: int = 0) -> ThoughtContrast:
+    """The same contrast of `n` questions of either kind."""
+    rng, first = np.random.default_rng(seed), found.each[0]
+    kinds = (len(first.positive), len(first.negative))
+    return _of(found, *(rng.permutation(size)[:n] for size in kinds))
+
+
+def resampled_norms(
+    found: ThoughtContrast, n: int, *, seed: int = 0
+) -> Float[np.ndarray, "draw thought"]:
+    """The norms of `n` bootstrap samples of the questions, the same at every thought."""
+    rng, first = np.random.default_rng(seed), found.each[0]
+    sizes = len(first.positive), len(first.negative)
+    draws = [[rng.integers(size, size=size) for size in sizes] for _ in range(n)]
+    return np.array([_of(found, *draw).norms for draw in draws])
+
+
 def thought_contrast(
     model: Model,
     thinking: Thinking,
@@ -185,15 +201,6 @@ def changes(
     }
 
 
-def change_chart(by_dose: DoseResponse, before: Bool[np.ndarray, " batch"]) -> Bars:
-    """How many questions each dose moved, and which way."""
-    each = [changes(before, hits) for hits in by_dose.direction]
-    parts = tuple(Part(name, floats(one[name].sum() for one in each)) for name in each[0])
-    note = f"n = {len(before)} questions, half of them answered rightly without an edit."
-    columns = tuple(f"{alpha:+g}" if alpha else "0" for alpha in by_dose.alphas)
-    return Bars("Answers by dose of the direction", note, "alpha", "questions", columns, parts)
-
-
 def strata(
     sizes: Float[np.ndarray, " batch"],
     positive: Bool[np.ndarray, " batch"],
@@ -208,6 +215,14 @@ def strata(
     for part in _parts(stratum, bins):
         kept |= _balanced(part & positive, part & negative, len(sizes))
     return kept & positive, kept & negative
+
+
+def _of(found: ThoughtContrast, ours: np.ndarray, theirs: np.ndarray) -> ThoughtContrast:
+    each = (
+        replace(one, positive=one.positive[ours], negative=one.negative[theirs])
+        for one in found.each
+    )
+    return ThoughtContrast(tuple(each))
 
 
 def _parts(stratum: np.ndarray, bins: int) -> Iterator[Bool[np.ndarray, " batch"]]:

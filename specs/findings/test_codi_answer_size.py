@@ -32,7 +32,7 @@ def plain(model, word_problems, profile):
 @pytest.fixture
 def found(model, plain, profile):
     """Who is right, the answers' sizes, the contrast, and questions that it was not made of."""
-    known = labelled(plain, held=profile.pick(quick=80, full=200))
+    known = labelled(plain, held=profile.pick(quick=160, full=400))
     sizes = np.array([float(one.answers[0].replace(",", "")) for one in plain.prompts.prompts])
     site = resid_post(model.layer("middle"))
     contrast = thought_contrast(model, plain, site, known.right, known.wrong)
@@ -66,13 +66,10 @@ def test_it_costs_more_than_a_push_along_answer_size(model, plain, found, measur
 
 
 @pytest.mark.finding("codi.steering.within-size", version=1, source=SOURCE)
-def test_among_answers_of_equal_sizes_it_beats_shuffled_labels(
-    model, plain, found, measured, profile
-):
+def test_among_equal_sizes_it_beats_shuffled_labels(model, plain, found, measured, profile):
     known, sizes, contrast, questions = found
-    within = thought_contrast(
-        model, plain, contrast.site, *strata(sizes, known.right, known.wrong, bins=BINS)
-    )
+    equal = strata(sizes, known.right, known.wrong, bins=BINS)
+    within = thought_contrast(model, plain, contrast.site, *equal)
     each = [within.own, *within.shuffled(profile.pick(quick=40, full=200))]
     pushes = [within.push(one, DOSE, unit="median_norm") for one in each]
     left, *null = right_answers(model, questions, pushes)

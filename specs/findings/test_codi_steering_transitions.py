@@ -13,13 +13,8 @@ import pytest
 
 from interp import resid_post, think
 from interp.stats import halves, mcnemar, proportion
-from interp.thought_steering import (
-    change_chart,
-    changes,
-    labelled,
-    thought_contrast,
-    thought_doses,
-)
+from interp.thought_charts import change_chart
+from interp.thought_steering import changes, labelled, thought_contrast, thought_doses
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "GPT-2 Activation Steering Experiment, 2025-10-21"
