@@ -1,9 +1,8 @@
 """Three ways in which steering thoughts fools its experimenter, and what the same does done right.
 
-A vector from one site added at another is another intervention: a model's own value from before a block
-changes it after the block. The vector for the last thought, added where the next one is made, is
-never read. And where labels come from one decoder and steered answers from another, alpha 0 already
-moves answers.
+A model's own value from before a block, put after it, changes the model: a vector belongs to its
+site. The vector for the last thought, added where the next one is made, is never read. And where
+labels come from one decoder and steered answers from another, alpha 0 already moves answers.
 
 Source: contract of `interp.thought_steering`; "GPT-2 Activation Steering Experiment", 2025-10-21,
 where alpha 0 gives 32.6 % of questions half of which were solved; the same on LLaMA-3.2-1B.
@@ -36,7 +35,6 @@ def held(plain):
 
 
 def directions(model, plain, known, site):
-    """A direction at each thought of a site."""
     return thought_contrast(model, plain, site, known.right, known.wrong).own
 
 

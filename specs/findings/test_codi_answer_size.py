@@ -25,7 +25,7 @@ DOSE, BINS = -1.0, 4
 def plain(model, word_problems, profile):
     """Questions, thought about without an edit."""
     test = word_problems.only(split="test")
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=600, full=1200))
+    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
     return think(model, asked, capture=[resid_post(model.layer("middle"))])
 
 
@@ -52,9 +52,9 @@ def chart(sizes, correct):
 @pytest.mark.finding("codi.steering.answer-size", version=1, source=SOURCE)
 def test_it_costs_more_than_a_push_along_answer_size(model, plain, found, measured, drawn):
     known, sizes, contrast, questions = found
-    fit, middle = known.right | known.wrong, np.median(sizes[known.right | known.wrong])
-    small, large = fit & (sizes < middle), fit & (sizes >= middle)
-    control = thought_contrast(model, plain, contrast.site, small, large)
+    fit = known.right | known.wrong
+    small = sizes < np.median(sizes[fit])
+    control = thought_contrast(model, plain, contrast.site, fit & small, fit & ~small)
     drawn("difficulty", chart(sizes, plain.correct))
     each = [contrast.own, contrast.like(control)]
     pushes = [contrast.push(one, DOSE, unit="median_norm") for one in each]
@@ -70,7 +70,7 @@ def test_among_equal_sizes_it_beats_shuffled_labels(model, plain, found, measure
     known, sizes, contrast, questions = found
     equal = strata(sizes, known.right, known.wrong, bins=BINS)
     within = thought_contrast(model, plain, contrast.site, *equal)
-    each = [within.own, *within.shuffled(profile.pick(quick=40, full=200))]
+    each = [within.own, *within.shuffled(profile.pick(quick=20, full=200))]
     pushes = [within.push(one, DOSE, unit="median_norm") for one in each]
     left, *null = right_answers(model, questions, pushes)
     measured("accuracy", proportion(left), n_of_each=len(within.each[0].positive))

@@ -29,7 +29,7 @@ FEW, DRAWS, SHUFFLES = 8, 20, 200
 def contrasts(model, word_problems, profile):
     """The contrast of right and wrong questions at every layer."""
     test, sites = word_problems.only(split="test"), [*map(resid_post, model.layers)]
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=600, full=1200))
+    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
     plain = think(model, asked, capture=sites)
     known = labelled(plain, held=80)
     return [thought_contrast(model, plain, site, known.right, known.wrong) for site in sites]
@@ -48,13 +48,14 @@ def test_at_every_thought_it_is_longer_than_chance(model, contrasts, measured, d
     measured("norm_of_all", float(np.linalg.norm(middle.norms)), published="s001.norm.all")
     drawn("norms", norm_map(contrasts))
     drawn("direction", direction_map(middle))
-    drawn("cosines", cosine_map(middle))
     assert measured("worst_holm_p", float(holm(p_values).max()), n=SHUFFLES, unit="p") < 0.05
 
 
 @pytest.mark.finding("codi.direction.last-longest", version=1, source=SOURCE)
-def test_the_last_thought_has_the_longest(model, contrasts, measured):
-    norms = resampled_norms(contrasts[model.layer("middle")], SHUFFLES)
+def test_the_last_thought_has_the_longest(model, contrasts, measured, drawn):
+    middle = contrasts[model.layer("middle")]
+    drawn("cosines", cosine_map(middle))
+    norms = resampled_norms(middle, SHUFFLES)
     apart = norms[:, -1] - norms[:, :-1].max(axis=1)
     low, high = np.quantile(apart, (0.025, 0.975))
     longer = Estimate(float(np.median(apart)), float(low), float(high), SHUFFLES)

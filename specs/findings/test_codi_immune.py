@@ -34,9 +34,9 @@ def depth(request):
 def found(model, word_problems, profile, depth):
     """A contrast for each thought, and as many right as wrong questions that it was not made of."""
     test, site = word_problems.only(split="test"), resid_post(model.layer(DEPTHS[depth]))
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=600, full=1200))
+    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
     plain = think(model, asked, capture=[site])
-    known = labelled(plain, held=profile.pick(quick=200, full=480))
+    known = labelled(plain, held=profile.pick(quick=160, full=480))
     contrast = thought_contrast(model, plain, site, known.right, known.wrong)
     return contrast, plain.prompts.where(known.held)
 
@@ -51,13 +51,12 @@ def published(depth, alpha):
 @pytest.mark.finding("codi.steering.immune", version=1, source=SOURCE)
 def test_no_dose_of_the_document_changes_answers(model, found, measured, depth):
     contrast, questions = found
-    pushes = [contrast.push(contrast.own, alpha) for alpha in ALPHAS]
-    strong = contrast.push(contrast.own, BITE, unit="median_norm")
-    base, bitten, *each = right_answers(model, questions, [(), strong, *pushes])
+    pushes = [(), contrast.push(contrast.own, BITE, unit="median_norm")]
+    pushes += [contrast.push(contrast.own, alpha) for alpha in ALPHAS]
+    base, bitten, *each = right_answers(model, questions, pushes)
     for alpha, hits in zip((0.0, *ALPHAS), (base, *each), strict=True):
         measured("accuracy", proportion(hits), alpha=alpha, published=published(depth, alpha))
-    apart = [weigh(base, hits, margin=MARGIN) for hits in each]
-    worst = max(apart, key=lambda one: one.p_apart)
+    worst = max((weigh(base, hits, margin=MARGIN) for hits in each), key=lambda one: one.p_apart)
     measured("largest_change", Estimate(worst.difference, worst.low, worst.high, worst.n))
     dose = measured("relative_dose", max(ALPHAS) * contrast.relative_norm, unit="norms")
     bite = measured("bite_p", mcnemar(base, bitten).p, n=worst.n, unit="p")

@@ -25,7 +25,7 @@ DOSE = -1.0
 def plain(model, word_problems, profile):
     """Questions, thought about without an edit."""
     test = word_problems.only(split="test")
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=600, full=1200))
+    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
     return think(model, asked, capture=[fed(), *map(resid_post, model.layers)])
 
 
@@ -49,7 +49,7 @@ def found(model, plain, site, profile):
 def test_it_lowers_accuracy_more_than_controls(model, found, measured, profile, control):
     contrast, questions = found
     draw = contrast.random if control == "random" else contrast.shuffled
-    each = [contrast.own, *draw(profile.pick(quick=40, full=200))]
+    each = [contrast.own, *draw(profile.pick(quick=30, full=200))]
     pushes = [contrast.push(one, DOSE, unit="median_norm") for one in each]
     left, *null = right_answers(model, questions, pushes)
     share = np.mean(null, axis=1)

@@ -19,6 +19,7 @@ from interp.thought_steering import labelled, thought_contrast, thought_doses
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "GPT-2 Activation Steering Experiment, 2025-10-21"
 DEPTHS = {"early": 0.25, "middle": 0.5, "late": 0.8}
+WHERE = ["fed-median_norm", *(f"{at}-{unit}" for at in DEPTHS for unit in ("raw", "median_norm"))]
 SIZES = {"raw": (0.5, 1.0, 1.5, 2.0, 2.5, 3.0), "median_norm": (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)}
 
 
@@ -26,11 +27,11 @@ SIZES = {"raw": (0.5, 1.0, 1.5, 2.0, 2.5, 3.0), "median_norm": (0.05, 0.1, 0.2, 
 def plain(model, word_problems, profile):
     """Questions, thought about without an edit."""
     test = word_problems.only(split="test")
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=600, full=1200))
+    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
     return think(model, asked, capture=[fed(), *map(resid_post, model.layers)])
 
 
-@pytest.fixture(scope="module", params=[f"{at}-{u}" for at in ("fed", *DEPTHS) for u in SIZES])
+@pytest.fixture(scope="module", params=WHERE)
 def curve(model, plain, profile, request):
     """Where, in which unit, and who is right at each dose of the direction and of random ones."""
     name, unit = request.param.split("-")

@@ -33,7 +33,7 @@ def layers(model, profile):
 def arms(model, word_problems, profile, layers):
     """Who is right at each layer: at every dose of the direction, and at one of shuffled ones."""
     test = word_problems.only(split="test")
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=600, full=1200))
+    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
     plain = think(model, asked, capture=[*map(resid_post, layers)])
     known = labelled(plain, held=profile.pick(quick=80, full=200))
     own, null = [], []

@@ -23,11 +23,11 @@ DOSE, SHOWN = -3.0, 5
 def arms(model, word_problems, profile):
     """Who is right with the direction at -3, then with each random one."""
     test, site = word_problems.only(split="test"), resid_post(model.layer("middle"))
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=600, full=1200))
+    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
     plain = think(model, asked, capture=[site])
     known = labelled(plain, held=profile.pick(quick=80, full=200))
     found = thought_contrast(model, plain, site, known.right, known.wrong)
-    each = [found.own, *found.random(profile.pick(quick=40, full=1000))]
+    each = [found.own, *found.random(profile.pick(quick=30, full=1000))]
     pushes = [found.push(one, DOSE) for one in each]
     return right_answers(model, plain.prompts.where(known.held), pushes)
 

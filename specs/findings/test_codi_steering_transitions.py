@@ -31,7 +31,7 @@ PUBLISHED = {
 def curve(model, word_problems, profile):
     """Held questions, and who is right at each dose of the direction at the middle layer."""
     test, site = word_problems.only(split="test"), resid_post(model.layer("middle"))
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=600, full=1200))
+    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
     plain = think(model, asked, capture=[site])
     known = labelled(plain, held=profile.pick(quick=160, full=400))
     found = thought_contrast(model, plain, site, known.right, known.wrong)
