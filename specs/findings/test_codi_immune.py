@@ -31,11 +31,12 @@ def depth(request):
 
 
 @pytest.fixture
-def found(model, word_problems, profile, depth):
+def found(model, word_problems, profile, depth, measured):
     """A contrast for each thought, and as many right as wrong questions that it was not made of."""
     test, site = word_problems.only(split="test"), resid_post(model.layer(DEPTHS[depth]))
     asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
     plain = think(model, asked, capture=[site])
+    measured("accuracy_of_all", proportion(plain.correct), published="s000.baseline")
     known = labelled(plain, held=profile.pick(quick=160, full=480))
     contrast = thought_contrast(model, plain, site, known.right, known.wrong)
     return contrast, plain.prompts.where(known.held)
