@@ -2,7 +2,7 @@
 
 The document patches one thought at three depths, then the first N at the late one, and reads off
 the table when "clean wins". Here are the same tables for the model at hand, beside the document's
-columns. Its claims: one late thought carries the answer; clean ones outnumber others from some N on.
+columns. Its claims: one late thought carries the answer; from some N on clean answers lead.
 
 Source:  "LLaMA vs GPT-2 Activation Patching Comparison", 2025-10-20.
 Differs: the first thought is fed, not the token before it; kept and written at one site; one
