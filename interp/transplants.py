@@ -48,6 +48,11 @@ class Pairs:
         sides = ([one.answers[0] for one in side.prompts] for side in (self.clean, self.corrupted))
         return outcomes(texts, *sides)
 
+    def with_namesakes(self, pool: PromptSet) -> "Pairs":
+        """The pairs whose clean answer is also that of another question of the pool."""
+        kept = np.array([bool(_namesakes(one, pool)) for one in self.clean.prompts])
+        return Pairs(self.clean.where(kept), self.corrupted.where(kept))
+
     def answered(self, model: Model, variants: Sequence[tuple[Edit, ...]]) -> list[Outcomes]:
         """Whose answer the corrupted questions are given under each variant.
 
@@ -114,15 +119,33 @@ def mean_like(donor: Donor) -> Donor:
     return {site: np.broadcast_to(means[site], own.shape) for site, own in donor.items()}
 
 
+def donors_of(model: Model, pairs: Pairs, pool: PromptSet, site: Site) -> dict[str, Donor]:
+    """The clean question's thoughts ("own"), and four that have nothing of its reasoning.
+
+    Those of an unrelated question, of one of the pool that has the clean answer by another way,
+    random vectors as long, and the mean thoughts.
+
+    Raises:
+        InconclusiveError: a question has no other with its answer, or none that is unrelated.
+    """
+    asked = {
+        "own": pairs.clean,
+        "unrelated": pairs.clean.derange(seed=0),
+        "same answer": same_answer(pairs.clean, pool),
+    }
+    found = {name: thoughts_of(model, questions, [site]) for name, questions in asked.items()}
+    return {**found, "noise": noise_like(found["own"], seed=0), "mean": mean_like(found["own"])}
+
+
 def same_answer(questions: PromptSet, pool: PromptSet) -> PromptSet:
     """For each question another one of the pool, of another group, that has the same answer.
 
     Raises:
-        InconclusiveError: a question has none.
+        InconclusiveError: a question has none; see `Pairs.with_namesakes`.
     """
     picked = []
     for number, one in enumerate(questions.prompts):
-        others = [other for other in pool.prompts if _namesakes(one, other)]
+        others = _namesakes(one, pool)
         if not others:
             raise InconclusiveError(
                 "a question has no other with the same answer",
@@ -159,8 +182,12 @@ def estimate_curves(
     return Curves(title, f"n = {n} a point. Bars: 95 % intervals.", across, (Plot(up, drawn),))
 
 
-def _namesakes(one: Prompt, other: Prompt) -> bool:
-    return other.group != one.group and bool(set(one.answers) & set(other.answers))
+def _namesakes(one: Prompt, pool: PromptSet) -> list[Prompt]:
+    """The questions of another group that have its answer."""
+    right = set(one.answers)
+    return [
+        other for other in pool.prompts if other.group != one.group and right & {*other.answers}
+    ]
 
 
 def _texts(thinking: Thinking) -> Shaped[np.ndarray, " batch"]:

@@ -10,6 +10,7 @@ ROOMS = tuple(
     f"interp.mutants.{room}"
     for room in (
         "hooks",
+        "attention",
         "positions",
         "doses",
         "reading",

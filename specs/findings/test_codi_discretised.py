@@ -1,13 +1,13 @@
 """Thoughts are more than the words they are closest to, and the words are more than any words.
 
-Every thought is replaced by a word's embedding, as long as the thought was: the word the lens finds
-likeliest there, the word whose embedding lies closest, or a word at random. If thoughts were words
-in disguise, the first would change nothing.
+Every thought is replaced by a word's embedding, as long as the thought was: the word that the lens
+finds likeliest, the word that lies closest, or any. Were thoughts words, the first changed nothing.
 
 Source:  Shen et al. 2025, "CODI", arXiv:2502.21074v3, Section 5.1, which reads thoughts as words.
-Differs: words are put in, at all six thoughts at once, not only read out; a random word is the
-         null.
+Differs: words are put in, at all six thoughts, not only read out; a random word is the null.
 """
+
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -20,17 +20,18 @@ from interp.thoughts import N_THOUGHTS, read_thoughts, word_vectors
 from interp.transplants import scaled, thoughts_of, transplant
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
+CORRECT = attrgetter("correct")
 SOURCE = "CODI, arXiv:2502.21074v3, Section 5.1"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def questions(word_problems, profile):
     """Questions whose arithmetic no training saw."""
     test = word_problems.only(split="test")
     return test.where(np.arange(len(test)) < profile.pick(quick=300, full=1200))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def words(model, questions):
     """A word for each thought of each question, in three ways: tokens, [thought, batch]."""
     fed_ones = thoughts_of(model, questions, [fed()])[fed()]
@@ -42,12 +43,7 @@ def words(model, questions):
     return {"likeliest": lens.argmax(-1).T, "closest": near.argmax(-1), "random": any_word}
 
 
-def right(thinking):
-    """Which questions are answered."""
-    return thinking.correct
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def hits(model, questions, words):
     """Which questions are answered, with thoughts and with words in their place."""
     own = thoughts_of(model, questions, [fed()])[fed()]
@@ -55,7 +51,7 @@ def hits(model, questions, words):
     for tokens in words.values():
         vectors = word_vectors(model, tokens.ravel().tolist()).reshape(own.shape)
         edits.append(transplant(fed(), {fed(): scaled(vectors, own)}, range(N_THOUGHTS)))
-    found = think_sweep(model, questions, edits, read=right).values
+    found = think_sweep(model, questions, edits, read=CORRECT).values
     return dict(zip(("thoughts", *words), found, strict=True))
 
 

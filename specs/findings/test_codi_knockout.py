@@ -1,9 +1,9 @@
 """The answer reads thoughts through attention: hide one, and it is missed.
 
 A thought is hidden from the answer, or from everything that follows it; it is still made, and still
-makes the next one. The thought whose hiding costs most is chosen on half of the questions and tested
-on the other. The null hides a token of the question instead: its first word, or the token that
-begins the thoughts.
+makes the next one. The thought whose hiding costs most is chosen on half of the questions and
+tested on the other. The null hides a token of the question instead: its first word, or the token
+that begins the thoughts. The bite hides all six.
 
 Source:  attention knockout of Geva et al. 2023, "Dissecting Recall", arXiv:2304.14767, at the
          thoughts of Shen et al. 2025, "CODI", arXiv:2502.21074v3.
@@ -22,7 +22,8 @@ pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "attention knockout, arXiv:2304.14767, at the thoughts of CODI, arXiv:2502.21074v3"
 STEPS = range(N_THOUGHTS)
 TOKENS = {"first word": "first", "beginning": "last"}
-PLACES = {**TOKENS, **{str(step): thought(step) for step in STEPS}}
+THOUGHTS = {str(step): thought(step) for step in STEPS}
+PLACES = {**TOKENS, **THOUGHTS, "all six": all_thoughts()}
 
 
 @pytest.fixture
@@ -40,31 +41,29 @@ def hidden(model, to, *, thoughts):
     return [*answer, *later] if thoughts else answer
 
 
-@pytest.fixture
-def hits(model, questions):
-    """Which questions are answered with each place hidden, for each of two who do not see it."""
+@pytest.fixture(params=["answer", "all that follows"])
+def hits(model, questions, request):
+    """Which questions are answered with each place hidden from what follows it."""
     found = {}
-    for sight in ("the answer", "all that follows"):
-        for name, place in PLACES.items():
-            thoughts = sight != "the answer" and name != str(N_THOUGHTS - 1)
-            edits = hidden(model, place, thoughts=thoughts)
-            found.setdefault(sight, {})[name] = think(
-                model, questions, *edits, dead_sites=True
-            ).correct
+    for name, place in PLACES.items():
+        # What follows the last thought is the answer alone.
+        thoughts = request.param != "answer" and name != str(N_THOUGHTS - 1)
+        edits = hidden(model, place, thoughts=thoughts)
+        found[name] = think(model, questions, *edits, dead_sites=True).correct
     return found
 
 
 @pytest.mark.finding("codi.thoughts-attended", version=1, source=SOURCE)
-def test_an_answer_misses_a_hidden_thought(model, questions, hits, measured, drawn):
-    measured("accuracy", proportion(think(model, questions).correct), hidden="nothing")
+def test_a_hidden_thought_is_missed(model, questions, hits, measured, drawn):
+    plain = think(model, questions).correct
+    for name, each in {"nothing": plain, **hits}.items():
+        measured("accuracy", proportion(each), hidden=name)
+    bite = measured("all_six_p", mcnemar(plain, hits["all six"]).p, n=len(plain), unit="p")
+    shares = {step: proportion(hits[str(step)]) for step in STEPS}
+    lines = {"one thought hidden": shares}
+    drawn("hidden", estimate_curves("Answered with one thought hidden", "thought", lines))
     chosen, tested = halves(questions.groups, seed=0)
-    shares, p_values = {}, []
-    for sight, each in hits.items():
-        shares[sight] = {int(n): proportion(each[n]) for n in map(str, STEPS)}
-        costliest = min(map(str, STEPS), key=lambda n: each[n][chosen].sum())
-        for name, right in each.items():
-            measured("accuracy", proportion(right), hidden=name, sight=sight)
-        p_values += [mcnemar(each[name][tested], each[costliest][tested]).p for name in TOKENS]
-    drawn("hidden", estimate_curves("One thought hidden", "thought", shares, up="share answered"))
-    p = measured("worst_p", float(holm(p_values).max()), n=int(tested.sum()), unit="p")
-    assert p < 0.01
+    costliest = min(map(str, STEPS), key=lambda n: hits[n][chosen].sum())
+    p = holm([mcnemar(hits[name][tested], hits[costliest][tested]).p for name in TOKENS])
+    assert bite < 0.01
+    assert measured("worst_p", float(p.max()), n=int(tested.sum()), unit="p") < 0.01

@@ -16,6 +16,7 @@ import pytest
 from interp import fed, patch, think, thought
 from interp.stats import holm, mcnemar, proportion
 from interp.thoughts import N_THOUGHTS
+from interp.transplants import estimate_curves
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "CODI, arXiv:2502.21074v3, and LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"
@@ -41,10 +42,12 @@ def replaced(thinking, how):
 
 
 @pytest.mark.finding("codi.thoughts-needed", version=1, source=SOURCE)
-def test_answers_need_six_thoughts(model, questions, measured):
+def test_answers_need_six_thoughts(model, questions, measured, drawn):
     hits = {n: think(model, questions, n_thoughts=n).correct for n in range(N_THOUGHTS + 1)}
-    for n, right in hits.items():
-        measured("accuracy", proportion(right), n_thoughts=n)
+    shares = {n: proportion(right) for n, right in hits.items()}
+    for n, share in shares.items():
+        measured("accuracy", share, n_thoughts=n)
+    drawn("counts", estimate_curves("Answered by how many thoughts", "thoughts", {"fed": shares}))
     test = mcnemar(hits[N_THOUGHTS], hits[0])
     p = measured("mcnemar_p", test.p, n=test.n, unit="p")
     assert p < 0.001

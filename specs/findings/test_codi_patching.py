@@ -20,7 +20,6 @@ from interp.transplants import both_correct, outcome_bars, thoughts_of, transpla
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"
 FIRST = range(1, N_THOUGHTS + 1)
-DEPTHS = {"early": 0.25, "middle": 0.5, "late": 0.9}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +32,7 @@ def pairs(model, word_problem_pairs, profile):
 @pytest.fixture(scope="module")
 def donors(model, pairs):
     """The thoughts of the clean questions, and of others that have nothing to do with them."""
-    sites = [fed(), *(resid_post(model.layer(share)) for share in (*DEPTHS.values(), 1.0))]
+    sites = [fed(), resid_post(model.layer("last"))]
     asked = {"own": pairs.clean, "unrelated": pairs.clean.derange(seed=0)}
     return {name: thoughts_of(model, questions, sites) for name, questions in asked.items()}
 
@@ -51,19 +50,6 @@ def test_clean_thoughts_carry_the_clean_answer(model, pairs, donors, measured, d
     own, null = ([one.are("clean") for one in each.values()] for each in given.values())
     p = holm([mcnemar(*both).p for both in zip(own, null, strict=True)])
     assert measured("holm_p_all_six", float(p[-1]), n=len(pairs), unit="p") < 0.01
-
-
-@pytest.mark.finding("codi.patching.layers", version=2, source=SOURCE)
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_clean_thoughts_carry_the_clean_answer_at_a_layer(model, pairs, donors, measured, depth):
-    site = resid_post(model.layer(DEPTHS[depth]))
-    edits = [transplant(site, donor, range(N_THOUGHTS)) for donor in donors.values()]
-    given, null = pairs.answered(model, edits)
-    for kind in OUTCOMES:
-        measured("share", proportion(given.are(kind)), outcome=kind, donor="own")
-        measured("share", proportion(null.are(kind)), outcome=kind, donor="unrelated")
-    test = mcnemar(given.are("clean"), null.are("clean"))
-    assert measured("mcnemar_p", test.p, n=test.n, unit="p") < 0.01
 
 
 @pytest.mark.finding("codi.patching.last-step-dead", version=1, source=SOURCE)

@@ -15,15 +15,7 @@ from interp import fed, think
 from interp.outcomes import OUTCOMES
 from interp.stats import holm, mcnemar, proportion
 from interp.thoughts import N_THOUGHTS
-from interp.transplants import (
-    both_correct,
-    mean_like,
-    noise_like,
-    outcome_bars,
-    same_answer,
-    thoughts_of,
-    transplant,
-)
+from interp.transplants import both_correct, donors_of, outcome_bars, thoughts_of, transplant
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"
@@ -31,22 +23,17 @@ SOURCE = "LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"
 
 @pytest.fixture(scope="module")
 def pairs(model, word_problem_pairs, profile):
-    """Clean and corrupted questions, where both are answered."""
+    """Clean and corrupted questions, both answered, with another question of the clean answer."""
     test = word_problem_pairs.only(split="test")
-    return both_correct(model, test, most=profile.pick(quick=60, full=400), at_least=60)
+    both = both_correct(model, test, most=profile.pick(quick=60, full=400), at_least=60)
+    return both.with_namesakes(test)
 
 
 @pytest.fixture(scope="module")
 def donors(model, pairs, word_problem_pairs):
     """What is put in for the corrupted question's thoughts."""
-    asked = {
-        "own": pairs.clean,
-        "self": pairs.corrupted,
-        "unrelated": pairs.clean.derange(seed=0),
-        "same answer": same_answer(pairs.clean, word_problem_pairs.only(split="test")),
-    }
-    found = {name: thoughts_of(model, questions, [fed()]) for name, questions in asked.items()}
-    return {**found, "noise": noise_like(found["own"], seed=0), "mean": mean_like(found["own"])}
+    own = {"self": thoughts_of(model, pairs.corrupted, [fed()])}
+    return {**donors_of(model, pairs, word_problem_pairs.only(split="test"), fed()), **own}
 
 
 @pytest.mark.finding("codi.patching.self", version=1, source=SOURCE)

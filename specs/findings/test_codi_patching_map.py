@@ -41,31 +41,29 @@ def moved(model, pairs, donor):
     return far.reshape(len(donor), N_THOUGHTS, -1)
 
 
-def chart(names, far, n):
+def chart(far):
     """The grids of both donors."""
-    panels = tuple(Panel(name, tuple(map(floats, each.mean(axis=2)))) for name, each in far.items())
-    return HeatMap(
-        "One thought patched at one layer",
-        f"n = {n} pairs, mean KL from the answer without a patch.",
-        "thought",
-        "site",
-        tuple(map(str, range(N_THOUGHTS))),
-        names,
-        "KL (nats)",
-        panels,
-    )
+    panels = [Panel(name, tuple(map(floats, each.mean(axis=2)))) for name, each in far.items()]
+    n_sites, _, n = far["clean"].shape
+    names = ("fed", *(f"resid_post({layer})" for layer in range(n_sites - 1)))
+    note = f"n = {n} pairs, mean KL from the answer without a patch."
+    across = ("thought", "site", tuple(map(str, range(N_THOUGHTS))), names, "KL (nats)")
+    return HeatMap("One thought patched at one layer", note, *across, tuple(panels))
 
 
-@pytest.mark.finding("codi.patching.map", version=1, source=SOURCE)
-def test_some_thought_at_some_layer_moves_the_answer_more_than_a_push(
-    model, pairs, measured, drawn
-):
+@pytest.fixture
+def far(model, pairs):
+    """How far clean thoughts, and pushes as long, move each answer: [site, thought, batch]."""
     sites = [fed(), *map(resid_post, range(model.n_layers))]
     clean, own = (thoughts_of(model, one, sites) for one in (pairs.clean, pairs.corrupted))
     push = noise_like({site: clean[site] - own[site] for site in sites}, seed=0)
     pushed = {site: own[site] + push[site] for site in sites}
-    far = {"clean": moved(model, pairs, clean), "push": moved(model, pairs, pushed)}
-    drawn("grid", chart(tuple(map(str, sites)), far, len(pairs)))
+    return {"clean": moved(model, pairs, clean), "push": moved(model, pairs, pushed)}
+
+
+@pytest.mark.finding("codi.patching.map", version=1, source=SOURCE)
+def test_a_thought_at_a_layer_moves_the_answer_more_than_a_push(pairs, far, measured, drawn):
+    drawn("grid", chart(far))
     chosen, tested = halves(pairs.clean.groups, seed=0)
     best = {}
     for name, each in far.items():

@@ -2,12 +2,11 @@
 
 The document patches one thought at three depths, then the first N at the late one, and reads off
 the table when "clean wins". Here are the same tables for the model at hand, beside the document's
-two columns. Its claims: one thought already carries the answer at the late layer; clean answers
-outnumber corrupted ones from some N on; a late layer carries most.
+columns. Its claims: one late thought carries the answer; from some N on clean answers lead.
 
 Source:  "LLaMA vs GPT-2 Activation Patching Comparison", 2025-10-20.
-Differs: the first thought is the first that is fed, not the token before it; kept and written at
-         one site; one decoder; an unrelated donor as the null; a winner by an exact test on pairs.
+Differs: the first thought is fed, not the token before it; kept and written at one site; one
+         decoder; an unrelated donor as the null; a winner by an exact test.
 """
 
 import pytest
@@ -16,7 +15,7 @@ from interp import resid_post
 from interp.outcomes import OUTCOMES
 from interp.stats import holm, mcnemar, proportion, sign_test
 from interp.thoughts import N_THOUGHTS
-from interp.transplants import both_correct, outcome_bars, estimate_curves, thoughts_of, transplant
+from interp.transplants import both_correct, outcome_bars, thoughts_of, transplant
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"
@@ -33,8 +32,8 @@ def pairs(model, word_problem_pairs, profile):
 
 @pytest.fixture(scope="module")
 def donors(model, pairs):
-    """The thoughts of the clean questions and of unrelated ones, at every layer."""
-    sites = list(map(resid_post, range(model.n_layers)))
+    """The thoughts of the clean questions and of unrelated ones."""
+    sites = [resid_post(model.layer(share)) for share in DEPTHS.values()]
     asked = {"own": pairs.clean, "unrelated": pairs.clean.derange(seed=0)}
     return {name: thoughts_of(model, questions, sites) for name, questions in asked.items()}
 
@@ -79,21 +78,3 @@ def test_late_clean_answers_come_to_outnumber_corrupted_ones(model, pairs, donor
         about = f"s002.{document}.majority"
         measured("thoughts_needed", needed, unit="thoughts", published=about, document=document)
     assert measured("holm_p_all_six", float(p[-1]), n=len(ahead[0]), unit="p") < 0.05
-
-
-@pytest.mark.finding("codi.patching.early-late", version=1, source=SOURCE)
-def test_six_early_thoughts_carry_more_than_six_late_ones(model, pairs, donors, measured, drawn):
-    hits, shares = {}, {}
-    for name, donor in donors.items():
-        edits = [transplant(site, donor, range(N_THOUGHTS)) for site in donor]
-        hits[name] = [one.are("clean") for one in pairs.answered(model, edits)]
-        shares[name] = dict(enumerate(map(proportion, hits[name])))
-        for layer, share in shares[name].items():
-            measured("clean", share, layer=layer, donor=name)
-    drawn("layers", estimate_curves("Clean answers, six thoughts", "layer", shares))
-    both = {depth: hits["own"][model.layer(DEPTHS[depth])] for depth in ("early", "late")}
-    for depth, each in both.items():
-        about = f"s002.llama.N6.{depth}"
-        measured("clean_at", proportion(each), published=about, depth=depth)
-    test = mcnemar(both["early"], both["late"])
-    assert measured("mcnemar_p", test.p, n=test.n, unit="p") < 0.05

@@ -1,6 +1,7 @@
 """Attention is blocked alike in every family, under eager and sdpa, cached or not."""
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -17,11 +18,16 @@ def everywhere(model, **where):
     return [block_attention(layer, **where) for layer in range(model.n_layers)]
 
 
+@pytest.fixture(scope="module")
+def shown():
+    """Loads the same weights with attention that shows its pattern, once."""
+    return cache(lambda spec: load(replace(spec, attn_implementation="eager")))
+
+
 @pytest.fixture
-def eager(any_model):
-    """The same weights with attention that shows its pattern."""
-    spec = replace(any_model.spec, attn_implementation="eager")
-    return load(spec)
+def eager(any_model, shown):
+    """A tiny model of each family with attention that shows its pattern."""
+    return shown(any_model.spec)
 
 
 def test_both_kinds_of_attention_block_alike(any_model, eager):
@@ -79,6 +85,11 @@ def test_a_phase_is_a_phase(any_model):
     assert fired[0] + fired[1] == fired[2]
     with pytest.raises(RequestError, match="run decodes nothing"):
         run(any_model, TEXTS, answered)
+
+
+def test_what_comes_later_is_not_seen_anyway_and_refused(any_model):
+    with pytest.raises(RequestError, match="must fire on every value"):
+        run(any_model, TEXTS, block_attention(0, at="first", to="last"))
 
 
 def test_no_such_head_and_no_such_layer(any_model):
