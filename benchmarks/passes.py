@@ -38,7 +38,7 @@ def lens(b: Bench, count: int) -> Workload:
     wanted = prompts(count, 19, 29)
     encoded = b.ours.encode(wanted)
     reader = Reader("ranks", lambda logits, *_: ranks(logits, TARGETS), ())
-    real = torch.from_numpy(encoded.mask("all"))
+    real = torch.tensor(encoded.mask("all"))
 
     def counted(logits: torch.Tensor) -> torch.Tensor:
         each = [(logits > logits[..., t : t + 1]).sum(dim=-1) for t in TARGETS]
