@@ -11,7 +11,7 @@ from contenders import Contender, Request
 from measure import Taken
 
 SERVE = Path(__file__).parent / "peers" / "serve.py"
-DENSITY = {"transformer-lens": 1, "nnsight": 4, "pyvene": 1, "steering-vectors": 1}
+DENSITY = {"transformer-lens": 1, "nnsight": 2, "pyvene": 1, "steering-vectors": 1}
 
 
 class DeclinedError(Exception):

@@ -1,6 +1,6 @@
 """The workloads of one pass over the prompts: the lens, and the differences of two kinds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -52,33 +52,32 @@ def lens(b: Bench, count: int) -> Workload:
         return b.plain.lm_head(b.plain.model.norm(state))
 
     @torch.no_grad()
-    def loop() -> np.ndarray:
+    def loop(read: Callable[[torch.Tensor], torch.Tensor], rows: int) -> np.ndarray:
         found = []
-        for row in encoded.ids:
+        for row in encoded.ids[:rows]:
             with depth_states(b) as states:
                 b.plain(torch.tensor([row]))
-            found.append(torch.stack([counted(head(state[0])) for state in states], dim=1))
+            found.append(torch.stack([read(head(state[0])) for state in states], dim=1))
         return torch.cat(found).numpy()
 
     @torch.no_grad()
-    def batched(*, sort: bool, held: bool) -> np.ndarray:
+    def batched(*, held: bool) -> np.ndarray:
         with depth_states(b) as states:
             b.plain.model(input_ids=right_padded(encoded.ids)[0], use_cache=False)
         if held:
             return counted(head(torch.stack([state[real] for state in states], dim=1))).numpy()
-        read = ordered if sort else counted
-        return torch.stack([read(head(state[real])) for state in states], dim=1).numpy()
+        return torch.stack([counted(head(state[real])) for state in states], dim=1).numpy()
 
-    length = sum(encoded.lengths)
+    length, first = sum(encoded.lengths), encoded.lengths[0]
     job = Job("lens", **b.texts(wanted), tokens=TARGETS)
     return Workload(
         f"W3 logit lens, every position, {count} prompts",
         lambda: read_depths(b.ours, wanted, read=reader),
         {
-            "loop": here(loop),
-            "batched, all logits held": here(lambda: batched(sort=False, held=True)),
-            "batched by depth": here(lambda: batched(sort=False, held=False)),
-            "batched, argsort": here(lambda: batched(sort=True, held=False)),
+            "loop": here(lambda: loop(counted, count)),
+            "loop, argsort": here(lambda: loop(ordered, 1), first / length, lambda v: v[:first]),
+            "batched, all held": here(lambda: batched(held=True)),
+            "batched by depth": here(lambda: batched(held=False)),
         },
         length * ((b.ours.n_layers + 1) * b.flops_a_head + b.ours.n_layers * b.flops_a_token),
         lambda _: Request(job),

@@ -35,7 +35,7 @@ LIST: dict[str, tuple[str, Callable[[Bench], Workload]]] = {
     "w2-middle": ("small", lambda b: w.back_patching(b, 2, "middle")),
     "w3": ("small", lambda b: passes.lens(b, 8)),
     "w4": ("small", lambda b: passes.differences(b, 16)),
-    "w4-many": ("mini", lambda b: passes.differences(b, 512)),
+    "w4-many": ("mini", lambda b: passes.differences(b, 128)),
     "w4-principal": ("small", lambda b: passes.principal(b, 16)),
     "w5": ("small", lambda b: w.heads(b, 2)),
     "w5-many": ("mini", lambda b: w.heads(b, 32, 61)),

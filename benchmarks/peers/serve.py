@@ -43,7 +43,7 @@ def answered(module: object, model: object, job: Job, place: Path) -> dict[str, 
     """What one run took, or why there was none."""
     work = module.WORK.get(job.kind)
     if work is None:
-        return {"not": "no such thing in this library"}
+        return {"not": "no workload is written for it"}
     try:
         took = taken(lambda: work(model, job))
     except Exception as error:  # noqa: BLE001  whatever a library raises is an answer

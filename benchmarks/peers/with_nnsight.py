@@ -5,21 +5,22 @@ import numpy as np
 import torch
 from common import difference, left_padded, probability, rank, ranks
 from job import Job
-from nnsight import LanguageModel
+from nnsight import TransformersModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 AT_ONCE = 32  # invokes in one trace
 
 
-def load(folder: str) -> LanguageModel:
+def load(folder: str) -> TransformersModel:
     """The model, wrapped."""
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    return LanguageModel(AutoModelForCausalLM.from_pretrained(folder), tokenizer=tokenizer)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    return TransformersModel(model, tokenizer=tokenizer, task="text-generation")
 
 
 @torch.no_grad()
-def back_patching(model: LanguageModel, job: Job) -> np.ndarray:
+def back_patching(model: TransformersModel, job: Job) -> np.ndarray:
     """A prompt at a time, each cell an invoke."""
     found = np.zeros((len(job.cells), len(job.ids)), np.int64)
     values = torch.from_numpy(job.values)
@@ -39,7 +40,7 @@ def back_patching(model: LanguageModel, job: Job) -> np.ndarray:
 
 
 @torch.no_grad()
-def heads(model: LanguageModel, job: Job) -> np.ndarray:
+def heads(model: TransformersModel, job: Job) -> np.ndarray:
     """A prompt at a time, each head an invoke."""
     found = np.zeros((len(job.cells), len(job.ids)), np.float32)
     values = torch.from_numpy(job.values)
@@ -61,7 +62,7 @@ def heads(model: LanguageModel, job: Job) -> np.ndarray:
 
 
 @torch.no_grad()
-def steering(model: LanguageModel, job: Job) -> np.ndarray:
+def steering(model: TransformersModel, job: Job) -> np.ndarray:
     """Every cell an invoke over all prompts, in one generation."""
     rows, real = left_padded(job.ids)
     vector, length = torch.from_numpy(job.values), rows.shape[1]
@@ -80,7 +81,7 @@ def steering(model: LanguageModel, job: Job) -> np.ndarray:
 
 
 @torch.no_grad()
-def lens(model: LanguageModel, job: Job) -> np.ndarray:
+def lens(model: TransformersModel, job: Job) -> np.ndarray:
     """A prompt at a time, every depth through norm and head inside the trace."""
     found = []
     for ids in job.ids:
@@ -94,7 +95,7 @@ def lens(model: LanguageModel, job: Job) -> np.ndarray:
 
 
 @torch.no_grad()
-def differences(model: LanguageModel, job: Job) -> np.ndarray:
+def differences(model: TransformersModel, job: Job) -> np.ndarray:
     """A prompt at a time, which is faster on a CPU than padded batches."""
     half = len(job.ids) // 2
     sums = []

@@ -7,12 +7,12 @@ import torch
 from common import left_padded
 from job import Job
 from steering_vectors import SteeringVector, train_steering_vector
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
 
 def load(folder: str) -> tuple[Any, Any]:
     """The model and its tokenizer."""
-    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder, padding_side="left")
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     return AutoModelForCausalLM.from_pretrained(folder), tokenizer
 
