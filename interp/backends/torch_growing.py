@@ -18,7 +18,7 @@ from interp.backends.torch_layout import on_input
 from interp.backends.torch_strokes import Brush, at_layer
 from interp.backends.torch_trunk import Own, TorchTrunk, indices
 
-HEAD_ROWS = 64  # rows whose logits are held at once
+HEAD_BYTES = 3 * 2**23  # of logits that are held at once
 
 
 class Growth:
@@ -103,8 +103,9 @@ class Growth:
 
     def _likeliest(self) -> Tensor:
         """The likeliest next token of every row, with the logits of a few rows at a time."""
-        starts = range(0, len(self._hidden), HEAD_ROWS)
-        parts = (self._hooked.head(self._hidden[at : at + HEAD_ROWS]) for at in starts)
+        most = max(HEAD_BYTES // (4 * self._info.d_vocab), 1)
+        pieces = self._hidden.tensor_split(-(-len(self._hidden) // most))
+        parts = (self._hooked.head(piece) for piece in pieces)
         return torch.cat([logits.float().argmax(dim=-1) for logits in parts]).cpu()
 
     def _leave(self, going: np.ndarray) -> None:
