@@ -12,6 +12,7 @@ CONSTRAINTS ?= constraints.txt
 EXTRAS      ?= dev
 ARGS        ?=
 GATE        ?=
+PEERS       ?= $(or $(TMPDIR),/tmp)/interp-peers
 
 BIN   := $(VENV)/bin
 PIP    = $(BIN)/python -m pip --disable-pip-version-check install -qq -c $(CONSTRAINTS)
@@ -29,7 +30,7 @@ SHAPED = $(shell grep -rl --include='*.py' --exclude-dir=backends '^from jaxtypi
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest mlx on-mlx readme report bench floors full clean
+.PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest mlx on-mlx readme report bench peers floors full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -91,8 +92,11 @@ report: $(READY) ## make the example report anew: reports/example, from a run of
 	$(BIN)/interp report build/example --to reports/example/report.html
 	cp build/example/summary.md reports/example/summary.md
 
-bench: $(READY) ## sweeps beside plain transformers hooks, in one interleaved run
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py $(ARGS)
+bench: $(READY) ## sweeps beside plain hooks, and the peers that were built, in one interleaved run
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run.py --peers $(PEERS) $(ARGS)
+
+peers: ## an environment for each library that bench compares with, some gigabytes
+	PYTHON=$(PYTHON) TORCH="$(TORCH)" TORCH_INDEX="$(TORCH_INDEX)" sh benchmarks/peers/build.sh $(PEERS)
 
 floors: $(READY) ## what a sweep costs beside its arithmetic: planning, and a grid of one cell
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/floors.py $(ARGS)

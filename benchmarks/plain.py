@@ -43,9 +43,15 @@ def right_padded(ids: Ids) -> tuple[Tensor, Tensor]:
 
 
 @torch.no_grad()
-def next_logits(model: Any, ids: Ids) -> Tensor:
-    """The logits after each row: of the last position only where all rows are of one length."""
+def next_logits(model: Any, ids: Ids, *, lean: bool) -> Tensor:
+    """The logits after each row.
+
+    A lean run has no cache and makes logits at the last positions only; otherwise they are made at
+    every position and a cache is filled, as a call of the model does that says nothing.
+    """
     padded, last = right_padded(ids)
+    if not lean:
+        return model(padded).logits[torch.arange(len(ids)), last]
     kept = torch.unique(last)
     out = model(input_ids=padded, use_cache=False, logits_to_keep=kept).logits
     return out[torch.arange(len(ids)), torch.searchsorted(kept, last)]

@@ -6,27 +6,37 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 import numpy as np
+import passes
 import torch
 import workloads as w
+from contenders import Contender, Workload
+from guests import DENSITY, DeclinedError, Guests
 from measure import gemm_rate, load, taken
 from shapes import Bench, bench
 
 RESULTS = Path(__file__).parent / "results"
-LIST: dict[str, tuple[str, Callable[[Bench], w.Workload]]] = {
+TEMPORARY = Path(tempfile.gettempdir())
+ENOUGH = 0.98  # of the compared values: ranks may move by 1 between kernel shapes
+LIST: dict[str, tuple[str, Callable[[Bench], Workload]]] = {
     "w1-thoughts": ("mini", lambda b: w.steering(b, 8, (79, 99), "generated")),
     "w1-short": ("small", lambda b: w.steering(b, 4, (19, 29), "generated")),
     "w1-everywhere": ("small", lambda b: w.steering(b, 4, (19, 29), "all")),
     "w2": ("small", lambda b: w.back_patching(b, 2)),
     "w2-many": ("mini", lambda b: w.back_patching(b, 32)),
+    "w2-four": ("small", lambda b: w.back_patching(b, 2, "four")),
+    "w2-nine": ("small", lambda b: w.back_patching(b, 2, "nine")),
     "w2-middle": ("small", lambda b: w.back_patching(b, 2, "middle")),
-    "w3": ("small", lambda b: w.lens(b, 8)),
-    "w4": ("small", lambda b: w.differences(b, 16)),
+    "w3": ("small", lambda b: passes.lens(b, 8)),
+    "w4": ("small", lambda b: passes.differences(b, 16)),
+    "w4-many": ("mini", lambda b: passes.differences(b, 128)),
+    "w4-principal": ("small", lambda b: passes.principal(b, 16)),
     "w5": ("small", lambda b: w.heads(b, 2)),
     "w5-many": ("mini", lambda b: w.heads(b, 32, 61)),
     "w6": ("small", lambda b: w.sets_of_positions(b, 8)),
@@ -35,43 +45,66 @@ LIST: dict[str, tuple[str, Callable[[Bench], w.Workload]]] = {
 
 @dataclass(frozen=True)
 class Row:
-    """One workload: seconds, bound and megabytes of ours, and each contender's ratios to them."""
+    """One workload: seconds, bound and megabytes of ours, and each contender's ratios to them.
+
+    `equal` is the share of a contender's values that are ours; `untimed` says who was not timed,
+    and why.
+    """
 
     name: str
     shape: str
-    seconds: list[float]
-    over_bound: list[float]
-    megabytes: list[float]
-    ratios: dict[str, list[float]]
-    their_megabytes: dict[str, list[float]]
-    equal: dict[str, float]
+    seconds: list[float] = field(default_factory=list)
+    over_bound: list[float] = field(default_factory=list)
+    megabytes: list[float] = field(default_factory=list)
+    ratios: dict[str, list[float]] = field(default_factory=dict)
+    their_megabytes: dict[str, list[float]] = field(default_factory=dict)
+    equal: dict[str, float] = field(default_factory=dict)
+    untimed: dict[str, str] = field(default_factory=dict)
 
 
-def measured(work: w.Workload, shape: str, rounds: int) -> Row:
+def measured(work: Workload, shape: str, rounds: int, guests: Guests) -> Row:
     """Equality first, then rounds in which everybody has one turn.
 
     Raises:
-        SystemExit: fewer than 98 % of the compared values are equal.
+        SystemExit: plain hooks give other numbers.
     """
-    found = work.ours()
-    equal = {name: _equal(found, one, work.slack) for name, one in work.plain.items()}
-    if min(equal.values()) < 0.98:  # noqa: PLR2004  ranks may move by 1 between kernel shapes
-        sys.exit(f"{work.name}: other numbers than plain hooks give: {equal}")
-    row = Row(work.name, shape, [], [], [], {n: [] for n in equal}, {n: [] for n in equal}, equal)
+    row, found = Row(work.name, shape), work.ours()
+    contenders = dict(work.plain)
+    for name, one in work.plain.items():
+        row.equal[name] = _equal(found, one, work.slack)
+    if min(row.equal.values()) < ENOUGH:
+        sys.exit(f"{work.name}: other numbers than plain hooks give: {row.equal}")
+    for peer in guests.present:
+        try:
+            one = guests.on(peer, shape).contender(work.ask(DENSITY[peer]))
+            row.equal[peer] = _equal(found, one, work.slack)
+        except DeclinedError as error:
+            row.untimed[peer] = str(error)
+        else:
+            contenders[peer] = one
+            if row.equal[peer] < ENOUGH:
+                row.untimed[peer] = f"other numbers: {row.equal[peer]:.1%} are equal"
+                del contenders[peer]
     for _ in range(rounds):
-        rate, mine = gemm_rate(), taken(work.ours)
-        row.seconds.append(round(mine.seconds, 3))
-        row.over_bound.append(round(mine.seconds / (work.flops / rate), 2))
-        row.megabytes.append(round(mine.megabytes))
-        for name, one in work.plain.items():
-            theirs = taken(one.call, share=one.share)
-            row.ratios[name].append(round(theirs.seconds / mine.seconds, 1))
-            row.their_megabytes[name].append(round(theirs.megabytes))
+        _one_round(row, work, contenders)
     return row
 
 
-def _equal(ours: np.ndarray, plain: w.Plain, slack: int) -> float:
-    mine, theirs = plain.of(ours), plain.call()
+def _one_round(row: Row, work: Workload, contenders: dict[str, Contender]) -> None:
+    rate, mine = gemm_rate(), taken(work.ours)
+    row.seconds.append(round(mine.seconds, 3))
+    row.over_bound.append(round(mine.seconds / (work.flops / rate), 2))
+    row.megabytes.append(round(mine.megabytes))
+    for name, one in contenders.items():
+        theirs = one.take()
+        row.ratios.setdefault(name, []).append(round(theirs.seconds / mine.seconds, 1))
+        row.their_megabytes.setdefault(name, []).append(round(theirs.megabytes))
+
+
+def _equal(ours: np.ndarray, contender: Contender, slack: int) -> float:
+    mine, theirs = contender.of(ours), contender.take().result
+    if mine.shape != theirs.shape:
+        raise DeclinedError(f"a result of shape {theirs.shape}, not {mine.shape}")
     if np.issubdtype(theirs.dtype, np.floating):
         return float(np.isclose(mine, theirs, rtol=1e-3, atol=1e-4 * np.abs(theirs).max()).mean())
     return float((np.abs(mine.astype(np.int64) - theirs) <= slack).mean())
@@ -92,9 +125,18 @@ def environment() -> dict[str, object]:
 
 
 def span(values: list[float]) -> str:
-    """The range over the rounds."""
+    """The median, and the range over the rounds."""
     low, high = min(values), max(values)
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return f"{low:g}" if low == high else f"{median(values):g} ({low:g} to {high:g})"
+
+
+def table_row(row: Row) -> str:
+    """A line of the table."""
+    ratios = ", ".join(f"{key} {span(each)}" for key, each in row.ratios.items())
+    untimed = "; ".join(f"{peer}: {why}" for peer, why in row.untimed.items())
+    cells = (row.name, row.shape, span(row.seconds), span(row.over_bound), span(row.megabytes))
+    equal = min(row.equal[name] for name in row.ratios)
+    return f"| {' | '.join(cells)} | {ratios} | {equal:.3f} | {untimed} |"
 
 
 def main() -> None:
@@ -102,24 +144,26 @@ def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("names", nargs="*", default=list(LIST))
     asked.add_argument("--rounds", type=int, default=3)
-    asked.add_argument("--models", type=Path, default=Path(tempfile.gettempdir()) / "interp-bench")
-    asked.add_argument("--out", type=Path, default=RESULTS / "plain.json")
+    asked.add_argument("--models", type=Path, default=TEMPORARY / "interp-bench")
+    asked.add_argument("--peers", type=Path, default=TEMPORARY / "interp-peers")
+    asked.add_argument("--out", type=Path, default=RESULTS / "all.json")
     options = asked.parse_args()
     torch.set_num_threads(1)
     before, rows, loaded = environment(), [], {}
-    print("| workload | shape | seconds | x bound | MB | plain / ours | equal |")
-    print("|---|---|---|---|---|---|---|")
+    guests = Guests(options.peers, options.models)
+    print(f"peers: {', '.join(guests.present) or 'none'}; without an environment: "
+          f"{', '.join(guests.missing) or 'none'} (benchmarks/peers/build.sh)\n")  # fmt: skip
+    print("| workload | shape | seconds | x bound | MB | theirs / ours | equal | not timed |")
+    print("|---|---|---|---|---|---|---|---|")
     for name in options.names or LIST:
         shape, make = LIST[name]
         if shape not in loaded:
             loaded[shape] = bench(shape, options.models)
-        row = measured(make(loaded[shape]), shape, options.rounds)
-        rows.append(row)
-        ratios = ", ".join(f"{key} {span(each)}" for key, each in row.ratios.items())
-        cells = (row.name, shape, span(row.seconds), span(row.over_bound), span(row.megabytes))
-        print(f"| {' | '.join(cells)} | {ratios} | {min(row.equal.values()):.3f} |", flush=True)
-        after = {**before, "load_after": round(load(), 1)}
-        kept = {"environment": after, "rows": [vars(one) for one in rows]}
+        rows.append(measured(make(loaded[shape]), shape, options.rounds, guests))
+        print(table_row(rows[-1]), flush=True)
+        after = {**before, "load_after": round(load(), 1), "peers": guests.versions}
+        kept = {"environment": {**after, "peers_missing": guests.missing}}
+        kept["rows"] = [vars(one) for one in rows]
         options.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 

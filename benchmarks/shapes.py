@@ -13,6 +13,8 @@ from interp.prompts import Prompt, PromptSet
 from interp.registry import ModelSpec
 
 WORDS = ("The", "capital", "of", "France", "is", "Paris", "hot", "cold", "big", "How", "do", "that")
+MARK = "antonym"  # the word at the place
+PLACES = {"four": 4, "nine": 9, "middle": 0.5}  # words before the last one, or a share of all
 FIXED = {"num_hidden_layers": 16, "head_dim": 32, "max_position_embeddings": 512}
 SHAPES: dict[str, dict[str, object]] = {
     "mini": {
@@ -48,6 +50,13 @@ class Bench:
         """Of one row of the unembedding."""
         return 2.0 * self.plain.config.hidden_size * self.plain.config.vocab_size
 
+    def texts(self, *kinds: PromptSet) -> dict[str, Any]:
+        """The prompts of some sets as peers are given them: texts, and tokens."""
+        return {
+            "texts": [prompt.content for kind in kinds for prompt in kind.prompts],
+            "ids": [list(ids) for kind in kinds for ids in self.ours.encode(kind).ids],
+        }
+
 
 def bench(name: str, folder: Path) -> Bench:
     """A shape, written where it is not there yet."""
@@ -58,13 +67,18 @@ def bench(name: str, folder: Path) -> Bench:
     return Bench(name, ours, AutoModelForCausalLM.from_pretrained(there).eval())
 
 
-def prompts(count: int, shortest: int, longest: int, *, seed: int = 0) -> PromptSet:
-    """Texts of so many words, nearly one token each, with a span in the middle."""
+def prompts(
+    count: int, shortest: int, longest: int, *, seed: int = 0, marked: str | None = None
+) -> PromptSet:
+    """Texts of so many words, nearly one token each; one of the `PLACES` is a span where named."""
     rng = np.random.default_rng(seed)
-    return PromptSet(f"bench-{seed}", tuple(_prompt(rng, shortest, longest) for _ in range(count)))
+    made = tuple(_prompt(rng, shortest, longest, marked) for _ in range(count))
+    return PromptSet(f"bench-{seed}", made)
 
 
-def _prompt(rng: np.random.Generator, shortest: int, longest: int) -> Prompt:
+def _prompt(rng: np.random.Generator, shortest: int, longest: int, marked: str | None) -> Prompt:
     words = list(rng.choice(WORDS, int(rng.integers(shortest, longest + 1))))
-    words[len(words) // 2] = "antonym"
-    return Prompt(text=" ".join(words), answers=("Paris",), spans={"middle": "antonym"})
+    if marked is None:
+        return Prompt(text=" ".join(words), answers=("Paris",))
+    words[-1 - int(PLACES[marked] * (len(words) - 1 if PLACES[marked] < 1 else 1))] = MARK
+    return Prompt(text=" ".join(words), answers=("Paris",), spans={marked: MARK})

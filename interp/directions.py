@@ -198,7 +198,7 @@ def contrasts(
     Raises:
         RequestError: a text is in both sets, or the position is not one token a row.
     """
-    _refuse_shared(positive, negative)
+    refuse_shared(positive, negative)
     ours, theirs = (run(model, prompts, capture=sites) for prompts in (positive, negative))
     found = model.fingerprint
     return tuple(Contrast(ours[site, at], theirs[site, at], site, found) for site in sites)
@@ -223,7 +223,7 @@ def mean_differences(
     Raises:
         RequestError: a text is in both sets.
     """
-    _refuse_shared(positive, negative)
+    refuse_shared(positive, negative)
     ours, theirs = (_means(model, prompts, sites, at) for prompts in (positive, negative))
     return {
         site: Direction(
@@ -248,7 +248,12 @@ def _means(
     return {site: total / count for site, total in sums.items()}
 
 
-def _refuse_shared(positive: PromptSet, negative: PromptSet) -> None:
+def refuse_shared(positive: PromptSet, negative: PromptSet) -> None:
+    """Nothing, if no text is in both sets.
+
+    Raises:
+        RequestError: one is.
+    """
     shared = {p.content for p in positive.prompts} & {p.content for p in negative.prompts}
     if shared:
         raise RequestError("the two sets of a contrast must be disjoint", received=min(shared))

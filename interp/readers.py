@@ -6,6 +6,7 @@ more than a few rows.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -19,7 +20,7 @@ from interp.runs import Run
 
 Metric = Callable[[Run], Shaped[np.ndarray, "batch ..."]]
 Rows = np.ndarray
-BLOCK = 2**23  # bytes of logits that are read at once
+BLOCK = 3 * 2**23  # bytes of logits read at once: rows enough for a product at full speed
 Logits = Float[np.ndarray, "n d_vocab"]
 
 
@@ -56,12 +57,12 @@ def in_blocks(
     model: Model, encoded: Encoded, rows: Rows, hidden: Float[np.ndarray, "n d_model"], read: Reader
 ) -> Shaped[np.ndarray, "n ..."]:
     """What a reader says of states of rows, with the logits of a few of them at a time."""
-    size = max(BLOCK // (4 * model.backend.info.d_vocab), 1)
-    starts = range(0, len(hidden), size)
+    most = max(BLOCK // (4 * model.backend.info.d_vocab), 1)
+    cuts = np.linspace(0, len(hidden), -(-len(hidden) // most) + 1).astype(int).tolist()
     return np.concatenate(
         [
-            read.read(encoded, rows[at : at + size], unembedded(model, hidden[at : at + size]))
-            for at in starts
+            read.read(encoded, rows[low:high], unembedded(model, hidden[low:high]))
+            for low, high in pairwise(cuts)
         ]
     )
 

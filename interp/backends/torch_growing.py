@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from interp.backends.brush import Brush
-from interp.backends.growing import HEAD_ROWS, Growing
+from interp.backends.growing import Growing
 from interp.backends.kept import KeptTrunk
 from interp.backends.protocol import ModelInfo
 from interp.backends.sharing import Grove
@@ -17,6 +17,8 @@ from interp.backends.torch_attention import Shared, segments, shared_attention
 from interp.backends.torch_hooks import Hooked
 from interp.backends.torch_layout import on_input, painted
 from interp.backends.torch_trunk import Own
+
+HEAD_BYTES = 3 * 2**23  # of logits that are held at once
 
 
 class Growth(Growing):
@@ -83,8 +85,9 @@ class Growth(Growing):
 
     def _likeliest(self) -> np.ndarray:
         """The likeliest next token of every row, with the logits of a few rows at a time."""
-        starts = range(0, len(self._hidden), HEAD_ROWS)
-        parts = (self._hooked.head(self._hidden[at : at + HEAD_ROWS]) for at in starts)
+        most = max(HEAD_BYTES // (4 * self._info.d_vocab), 1)
+        pieces = self._hidden.tensor_split(-(-len(self._hidden) // most))
+        parts = (self._hooked.head(piece) for piece in pieces)
         return np.asarray(torch.cat([logits.float().argmax(dim=-1) for logits in parts]).cpu())
 
     def _leave(self, kept: np.ndarray) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from interp.backends.taps import Taps
 from interp.backends.torch_blocking import blocking
@@ -113,11 +113,15 @@ def refuse_training(model: Any) -> None:
     Raises:
         RequestError: one is in train mode: its dropout gives another answer each time.
     """
-    for name, module in model.named_modules():
-        if module.training:
-            raise RequestError(
-                "a model in train mode has no fixed answer", received=name, hint="model.eval()"
-            )
+    if _training(model):  # asked at every call, so the names are looked up afterwards
+        name = next(name for name, module in model.named_modules() if module.training)
+        raise RequestError(
+            "a model in train mode has no fixed answer", received=name, hint="model.eval()"
+        )
+
+
+def _training(module: nn.Module) -> bool:
+    return module.training or any(map(_training, module.children()))
 
 
 def _shaped(name: SiteName, tap: Tap, heads: Mapping[SiteName, int]) -> Tap:

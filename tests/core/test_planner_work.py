@@ -172,3 +172,26 @@ def test_the_order_is_a_function_of_the_grid(llama, monkeypatch):
     for _ in range(2):
         sweep(llama, TEXTS, back_patches(llama, TEXTS), read=likeliest)
     assert seen[: len(seen) // 2] == seen[len(seen) // 2 :]
+
+
+def test_the_last_layer_is_whole_only_where_keys_are_made(llama):
+    given = run(llama, TEXTS, capture=[resid_post(2)])[resid_post(2), "first"]
+    other = np.roll(given, 1, axis=0) + 1
+    edits = [(patch(resid_pre(layer), other, at="first"),) for layer in (1, 2, 3)]
+    plain = [likeliest(run(llama, TEXTS, *variant)) for variant in edits]
+    counts = [[], []]
+    handles = [
+        block.adds_mlp.register_forward_hook(
+            lambda _m, _a, made, seen=seen: seen.append(made.shape[:2].numel())
+        )
+        for block, seen in zip(llama.backend.sharing.hooked.blocks[-2:], counts, strict=True)
+    ]
+    try:
+        grid = sweep(llama, TEXTS, edits, read=likeliest)
+    finally:
+        for handle in handles:
+            handle.remove()
+    np.testing.assert_array_equal(grid.values, plain)
+    assert grid.rung.name == "cone"
+    before, last = map(sum, counts)  # of prompts and of the audit, both have the same
+    assert before - last == 2 * tokens(llama, TEXTS) - 3 * len(TEXTS)
