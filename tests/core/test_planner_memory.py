@@ -147,7 +147,7 @@ SHORT = """
     read = lambda one: one.logits
     few = sweep(model, texts, variants, read=read)
     room.CPU_TOKENS, room.CPU_BYTES = 2**16, 2**40
-    free = psutil.Process().memory_info().vms + 40 * 2**20
+    free = psutil.Process().memory_info().vms + 16 * 2**20
     most = resource.getrlimit(resource.RLIMIT_AS)[1]
     resource.setrlimit(resource.RLIMIT_AS, (free, most))
     short = sweep(model, texts, variants, read=read, memory=2**40)
