@@ -89,8 +89,8 @@ def longest(config: Mapping[str, Any], *, has_window: bool) -> int:
 def quantization(config: Mapping[str, Any]) -> str:
     """How the weights are quantised: "4bit-g64"; empty where they are not."""
     how = config.get("quantization") or {}
-    if not how:
-        return ""
+    if not how:  # mlx-lm translates what other makers write, but for BitNet
+        return str((config.get("quantization_config") or {}).get("quant_method", ""))
     mode = how.get("mode", "affine")
     plain = f"{how['bits']}bit-g{how['group_size']}" + ("" if mode == "affine" else f"-{mode}")
     parts = {str(value) for value in how.values() if isinstance(value, dict)}

@@ -12,7 +12,7 @@ import mlx.core as mx
 from mlx import nn
 from mlx.utils import tree_flatten
 from mlx_lm.models.cache import RotatingKVCache, make_prompt_cache
-from mlx_lm.utils import _get_classes, load_config
+from mlx_lm.utils import _get_classes
 from mlx_lm.utils import load_model as read_model
 
 from interp.backends import checkpoint
@@ -35,7 +35,7 @@ Config = Mapping[str, Any]
 
 
 def load_model(folder: Path, *, dtype: str) -> tuple[Any, Config, str]:
-    """The model of a checkpoint folder, its config, and the sha256 of its weights.
+    """The model of a checkpoint folder, the config that mlx-lm made it by, sha256 of its weights.
 
     Raises:
         DataError: files missing or torn, keys missing or left over, a family or an entry of the
@@ -51,7 +51,7 @@ def load_model(folder: Path, *, dtype: str) -> tuple[Any, Config, str]:
     legacy = legacy_keys(config)
     try:
         _refuse_unknown({**config, **legacy})
-        model, _ = read_model(folder, lazy=True, model_config=legacy, get_model_classes=_classes)
+        model, used = read_model(folder, lazy=True, model_config=legacy, get_model_classes=_classes)
     except DataError as error:
         raise error.during("", where=str(folder)) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -61,7 +61,7 @@ def load_model(folder: Path, *, dtype: str) -> tuple[Any, Config, str]:
     mx.eval(model.parameters())
     _refuse_non_finite(model, folder)
     _refuse_unfit(model.eval(), folder)
-    return model, load_config(folder) | legacy, checkpoint.fingerprint(files)
+    return model, used, checkpoint.fingerprint(files)
 
 
 def describe(model: Any, config: Config, blocks: tuple[Block, ...], fingerprint: str) -> ModelInfo:

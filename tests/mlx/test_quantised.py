@@ -1,5 +1,6 @@
 """Packed weights: every site is verified, contracts hold, and directions know their packing."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -74,6 +75,17 @@ def test_fewer_bits_are_further_from_the_whole_model(whole, packed, on_mlx):
     there = run(on_mlx(whole), TEXTS).logits
     four, eight = (run(on_mlx(packed(bits, 64)), TEXTS).logits for bits in (4, 8))
     assert relative_error(four, there) > 4 * relative_error(eight, there) > 0
+
+
+def test_a_packing_of_other_makers_is_in_the_fingerprint_too(twin, on_mlx, tmp_path):
+    """mlx-lm reads the packing of such a folder from `quantization_config`, and names it itself."""
+    folder = tmp_path / "packed"
+    convert(str(twin("llama", **WIDE)), str(folder), quantize=True, q_group_size=32, q_mode="mxfp4")
+    config = json.loads((folder / "config.json").read_text())
+    assert config.pop("quantization")["mode"] == "mxfp4"
+    config["quantization_config"] = {"quant_method": "mxfp4"}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert on_mlx(folder).fingerprint.endswith("+4bit-g32-mxfp4")
 
 
 def test_activations_have_the_dtype_that_is_asked_for(twin, on_mlx, tmp_path):
