@@ -9,7 +9,6 @@ class, for the time of a call: names, parameters and `isinstance` stay as they a
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import mlx.core as mx
@@ -58,7 +57,13 @@ def _tapped(module: nn.Module, places: Sequence[Place]) -> Callable[[], None]:
     # nn.Module has a __setattr__ of its own, so object's is asked
     own = type(kind.__name__, (kind,), {"__call__": call, "__module__": kind.__module__})
     object.__setattr__(module, "__class__", own)
-    return partial(object.__setattr__, module, "__class__", kind)
+
+    def undo() -> None:
+        object.__setattr__(module, "__class__", kind)
+        for taps in (before, after, told):
+            taps.clear()  # a class is garbage that waits: what its taps hold must not wait with it
+
+    return undo
 
 
 def _with_input(
