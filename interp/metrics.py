@@ -42,7 +42,14 @@ def probability(
     logits: Float[np.ndarray, "batch d_vocab"], choices: Choices
 ) -> Float[np.ndarray, " batch"]:
     """The probability of each row's best choice."""
-    return np.asarray(np.exp(best_of(log_softmax(logits), choices)))
+    best, top = (each.astype(np.float64) for each in (best_of(logits, choices), logits.max(axis=1)))
+    return np.asarray(np.exp(best - top - _log_sums(logits)))
+
+
+def _log_sums(logits: Float[np.ndarray, "batch d_vocab"]) -> Float[np.ndarray, " batch"]:
+    """The log of the sum of each row's probabilities over its largest, a row at a time."""
+    rows = (row.astype(np.float64) - row.max() for row in logits)
+    return np.array([np.log(np.exp(row).sum()) for row in rows])
 
 
 def logit_difference(
