@@ -27,6 +27,7 @@ class DoseResponse:
     alphas: Float[np.ndarray, " alpha"]
     direction: Bool[np.ndarray, "alpha batch"]
     controls: Bool[np.ndarray, "control alpha batch"]
+    across: str = "alpha (1 = the norm it was found with)"
 
     def __repr__(self) -> str:
         """One line, as pytest prints it."""
@@ -52,7 +53,7 @@ class DoseResponse:
             f"Share {outcome}, by dose of the direction",
             f"n = {self.direction.shape[1]} prompts. Bars: 95 % Wilson intervals. "
             f"Band: 5 to 95 % of {len(self.controls)} random directions.",
-            "alpha (1 = the norm it was found with)",
+            self.across,
             (Plot(f"share {outcome}", lines),),
         )
 
