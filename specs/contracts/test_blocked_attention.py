@@ -1,7 +1,4 @@
-"""Attention that is blocked is gone, the rest sums to one, and nothing else is touched.
-
-A position that sees nothing but itself puts out its own value. What lies below the block, in other
-positions or in other rows stays bit for bit. The bite: what is seen less of shows.
+"""Attention that is blocked is gone, the rest sums to one, and all else stays bit for bit.
 
 Source: contract of `interp.block_attention`; Geva et al. 2023, arXiv:2304.14767.
 """
@@ -13,8 +10,8 @@ from interp import block_attention, relative_error, resid_pre, rounding, run, z
 from interp.errors import RequestError
 from interp.sites import pattern, v
 
-pytestmark = [pytest.mark.contract("run", "block_attention")]
 DEPTHS = pytest.mark.parametrize("depth", ["first", "middle", "last"])
+pytestmark = pytest.mark.contract("run", "block_attention")
 
 
 @pytest.fixture(autouse=True)
@@ -22,15 +19,14 @@ def _blocks(model, mixed_lengths):
     """Skip where attention is neither of the two that can be blocked: there it is refused."""
     if model.backend.info.attn_implementation not in ("eager", "sdpa"):
         with pytest.raises(RequestError, match="block"):
-            run(model, mixed_lengths, block_attention(0, at="last", to="first"))
+            run(model, mixed_lengths, block_attention(0, to="first"))
         pytest.skip("this attention takes no mask that is known here")
 
 
 def available(model, *names):
     """Skip where this model refuses a site: the self-check says why."""
-    refused = model.backend.info.refused
-    for name in refused.keys() & {*names}:
-        pytest.skip(f"{name}: {refused[name]}")
+    for name in model.backend.info.refused.keys() & {*names}:
+        pytest.skip(model.backend.info.refused[name])
 
 
 @DEPTHS
@@ -68,16 +64,16 @@ def test_it_reaches_the_positions_that_see_less_and_no_others(model, mixed_lengt
     plain, blocked = (run(model, mixed_lengths, *edits, capture=sites) for edits in ((), (edit,)))
     assert np.array_equal(blocked[below], plain[below], equal_nan=True)
     apart = (blocked[z(layer)] != plain[z(layer)]) & ~np.isnan(plain[z(layer)])
-    rows = np.isin(np.arange(len(apart)), [0, 2])[:, None]
-    assert np.array_equal(apart.any(axis=(2, 3)), plain.encoded.mask("last") & rows)
+    last = plain.encoded.mask("last") & np.isin(np.arange(len(apart)), [0, 2])[:, None]
+    assert np.array_equal(apart.any(axis=(2, 3)), last)
     assert [entry.fired for entry in blocked.ledger] == [2]
 
 
 def test_a_batch_equals_its_rows_alone(model, mixed_lengths):
     edits = [block_attention(layer, to="first") for layer in range(model.n_layers)]
     batch, plain = run(model, mixed_lengths, *edits), run(model, mixed_lengths)
-    rows = [n for n, length in enumerate(batch.encoded.lengths) if length > 1]
-    texts = [mixed_lengths.prompts[row].text for row in rows]
-    alone = np.concatenate([run(model, [text], *edits).next_logits for text in texts])
+    rows = np.flatnonzero(np.array(batch.encoded.lengths) > 1).tolist()
+    each = ([mixed_lengths.prompts[row].text] for row in rows)
+    alone = np.concatenate([run(model, one, *edits).next_logits for one in each])
     assert relative_error(batch.next_logits[rows], alone) < rounding(model)
     assert relative_error(plain.next_logits[rows], alone) > 2 * rounding(model)

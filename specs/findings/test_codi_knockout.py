@@ -42,12 +42,18 @@ def hidden(model, to, *, thoughts):
 
 
 @pytest.fixture(params=["answer", "all that follows"])
-def hits(model, questions, request):
+def sight(request):
+    """Who does not see what is hidden."""
+    return request.param
+
+
+@pytest.fixture
+def hits(model, questions, sight):
     """Which questions are answered with each place hidden from what follows it."""
     found = {}
     for name, place in PLACES.items():
         # What follows the last thought is the answer alone.
-        thoughts = request.param != "answer" and name != str(N_THOUGHTS - 1)
+        thoughts = sight != "answer" and name != str(N_THOUGHTS - 1)
         edits = hidden(model, place, thoughts=thoughts)
         found[name] = think(model, questions, *edits, dead_sites=True).correct
     return found
