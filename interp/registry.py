@@ -42,6 +42,7 @@ class ModelSpec:
     mlx_path: str = ""  # or their folder
     base: str = ""  # on the hub: a checkpoint of weights alone is loaded on its configuration
     parameters: int | None = None
+    sets: tuple[tuple[str, str], ...] = ()  # prompt sets, and those its specs read in their place
     listed: bool = True  # in a registry, so that its id is known to every command
 
     def on(self, backend: BackendName | None) -> "ModelSpec":
@@ -167,20 +168,27 @@ def _spec_of(name: str, table: object, folder: Path) -> ModelSpec:
     }
     local = "path" in about
     source = str(about.pop("path") if local else about.pop("hub"))
-    tags = tuple(about.pop("tags", ()))
-    return ModelSpec(name, source, local, tags=tags, **about)
+    tags, sets = tuple(about.pop("tags", ())), tuple(about.pop("sets", {}).items())
+    return ModelSpec(name, source, local, tags=tags, sets=sets, **about)
 
 
 def _refuse_values(table: Mapping[str, Any]) -> None:
     if type(table.get("parameters", 0)) is not int:
         raise DataError("`parameters` is a whole number", received=repr(table["parameters"]))
-    for key in set(table) - {"tags", "parameters"}:
+    for key in set(table) - {"tags", "parameters", "sets"}:
         if not isinstance(table[key], str):
             raise DataError(f"`{key}` is a string", received=repr(table[key]))
     _refuse_sources(table)
     tags = table.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
         raise DataError("`tags` is a list of strings", received=repr(tags))
+    sets = table.get("sets", {})
+    if not isinstance(sets, dict) or not all(isinstance(name, str) for name in sets.values()):
+        raise DataError(
+            "`sets` is a table of names of prompt sets",
+            expected='sets = { word_problems = "gsm8k" }',
+            received=repr(sets),
+        )
     for key, choices in (("backend", get_args(BackendName)), ("dtype", get_args(DtypeName))):
         if table.get(key, choices[0]) not in choices:
             raise DataError(f"unknown {key}", expected=", ".join(choices), received=table[key])

@@ -16,7 +16,7 @@ from interp.prompts import PromptSet
 ROOT = Path(__file__).parents[1]
 PACKAGE = "fixtures.training.codi"
 PROMPTS = ROOT / "fixtures" / "prompts"
-SETS = ("word_problems", "word_problem_pairs")
+SETS = ("word_problems", "word_problems_near", "word_problem_pairs")
 SHIPPED = sorted((ROOT / "fixtures" / "checkpoints").glob("codi-*"))
 MOST_BYTES = 4_000_000
 SIGNS = {"buys": "+", "finds": "+", "gives": "+", "loses": "-", "sells": "-"}

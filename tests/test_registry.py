@@ -73,6 +73,8 @@ def test_an_entry_is_read_with_its_folder_beside_the_file(registry, tmp_path):
         ("[a]\npath = 'x'\ntags = 'small'", "`tags` is a list of strings"),
         ("[a]\npath = 'x'\nbackend = 'jax'", "unknown backend"),
         ("[a]\npath = 'x'\ndtype = 'int4'", "unknown dtype"),
+        ("[a]\npath = 'x'\nsets = 'near'", "`sets` is a table of names"),
+        ("[a]\npath = 'x'\nsets = { capitals = 3 }", "`sets` is a table of names"),
         ("[a]\nhub = 'no-organisation'", "`hub` is org/name"),
         ("[a]\npath = 'x'\nmlx = 'no-organisation'", "`mlx` is org/name"),
         ("[a]\npath = 'x'\nmlx = 'o/n'\nmlx_path = 'y'", "an entry has either `mlx` or `mlx_path`"),

@@ -44,7 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     register = config.pluginmanager.register
     for module in (fixtures, drawing, loading, collecting, running, watched):
         register(module, module.__name__)
-    register(prompt_fixtures(config.rootpath / "fixtures" / "prompts"), "interp-prompt-sets")
+    prompts = prompt_fixtures(config.rootpath / "fixtures" / "prompts", setting.selection.registry)
+    register(prompts, "interp-prompt-sets")
     register(Freeing(recorder), "interp-freeing")
     register(Keeping(config), "interp-keeping")
     if not is_worker(config):

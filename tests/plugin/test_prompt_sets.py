@@ -17,6 +17,33 @@ def test_a_prompt_set_is_the_fixture_of_its_name(project):
     assert (value.metric, value.value) == ("capitals", 1)
 
 
+def test_a_model_s_specs_read_the_set_that_the_registry_names(project):
+    project.models("gpt-a", "llama-b", entry='sets = { capitals = "near" }').models("qwen-c")
+    for name in ("capitals", "near"):
+        project.write(f"fixtures/prompts/{name}.jsonl", GOOD.replace("capitals", name))
+    project.spec(
+        """
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def asked(capitals): return capitals.name
+
+        def test_it(model, measured, asked): measured(asked, 1)
+        """
+    )
+    project.run().assert_outcomes(passed=3)
+    names = {value.model_id: value.metric for value in project.record.values}
+    assert names == {"gpt-a": "near", "llama-b": "near", "qwen-c": "capitals"}
+
+
+def test_a_set_that_is_not_there_cannot_be_replaced(project):
+    project.models("llama-a", entry='sets = { capitols = "near" }').spec("def test_it(model): pass")
+    project.write("fixtures/prompts/capitals.jsonl", GOOD)
+    result = project.run()
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*there is no prompt set 'capitols'*"])
+
+
 def test_a_malformed_file_fails_only_the_specs_that_ask_for_it(project):
     project.models("llama-a")
     project.write("fixtures/prompts/broken.jsonl", "{ this is not JSON\n{}\n")
