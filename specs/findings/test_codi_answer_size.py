@@ -22,17 +22,16 @@ DOSE, BINS = -1.0, 4
 
 
 @pytest.fixture(scope="module")
-def plain(model, word_problems, profile):
-    """Questions, thought about without an edit."""
-    test = word_problems.only(split="test")
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
+def plain(model, word_problems):
+    """Questions, thought about without an edit: all of them, for it takes that many."""
+    asked = word_problems.only(split="test")
     return think(model, asked, capture=[resid_post(model.layer("middle"))])
 
 
 @pytest.fixture
-def found(model, plain, profile):
+def found(model, plain):
     """Who is right, the answers' sizes, the contrast, and questions that it was not made of."""
-    known = labelled(plain, held=profile.pick(quick=160, full=400))
+    known = labelled(plain, held=400)
     sizes = np.array([float(one.answers[0].replace(",", "")) for one in plain.prompts.prompts])
     site = resid_post(model.layer("middle"))
     contrast = thought_contrast(model, plain, site, known.right, known.wrong)

@@ -26,10 +26,9 @@ FEW, DRAWS, SHUFFLES = 8, 20, 200
 
 
 @pytest.fixture(scope="module")
-def contrasts(model, word_problems, profile):
-    """The contrast of right and wrong questions at every layer."""
-    test, sites = word_problems.only(split="test"), [*map(resid_post, model.layers)]
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=480, full=1200))
+def contrasts(model, word_problems):
+    """The contrast of right and wrong questions at every layer: of all, for it takes that many."""
+    asked, sites = word_problems.only(split="test"), [*map(resid_post, model.layers)]
     plain = think(model, asked, capture=sites)
     known = labelled(plain, held=80)
     return [thought_contrast(model, plain, site, known.right, known.wrong) for site in sites]
