@@ -209,6 +209,13 @@ def test_edits_that_cannot_be_applied_raise_as_they_do_in_a_run(llama):
         sweep(llama, TEXTS, [good, huge, ()], read=likeliest)
 
 
+def test_no_token_is_chosen_by_what_is_no_number(llama):
+    good = steer(resid_post(1), VECTORS[0]).during("generated")
+    huge = tuple(steer(resid_post(1), one, alpha=3e38).during("generated") for one in VECTORS)
+    with pytest.raises(NonFiniteError):
+        sweep(llama, TEXTS, [(good,), huge], read=lambda one: len(one.texts), max_new_tokens=4)
+
+
 def test_readers_are_what_a_run_says(llama):
     prompts = PromptSet(
         "asked", tuple(Prompt(text=text, answers=("car",), foils=("help",)) for text in TEXTS)
