@@ -20,6 +20,7 @@ OF_MANY: Final = {
 }
 NARROWEST: Final = 10
 MOST_WORD: Final = 24  # letters of a value that is a word
+FIRST: Final = 6  # values of a finding that measured many: these, and the last
 
 
 class Row(NamedTuple):
@@ -113,11 +114,16 @@ def _rows(ends: Sequence[End], values: Sequence[Value]) -> Iterator[Row]:
             continue
         name = f"{end.case.spec_id}[{end.case.params}]" if end.case.params else end.case.spec_id
         yield Row(plain(name), verdict=word_for(end))
-        for value in mine:
-            between = _between(value)
-            items = "" if value.n is None else str(value.n)
-            said = clip(number(value.value), MOST_WORD)
-            yield Row(f"  {_short_name(value, end)}", said, between, items)
+        rows = [_row(value, end) for value in mine]
+        if (left := len(rows) - FIRST - 1) > 1:
+            rows[FIRST:-1] = [Row(f"  and {left} more")]
+        yield from rows
+
+
+def _row(value: Value, end: End) -> Row:
+    items = "" if value.n is None else str(value.n)
+    said = clip(number(value.value), MOST_WORD)
+    return Row(f"  {_short_name(value, end)}", said, _between(value), items)
 
 
 def _between(value: Value) -> str:

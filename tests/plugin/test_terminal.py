@@ -55,6 +55,27 @@ def test_a_pass_shows_its_first_value_and_a_failure_does_not(project):
     )
 
 
+def test_of_many_values_the_first_and_the_last_are_shown(project):
+    project.models("llama-a").spec(
+        """
+        def test_many(model, measured):
+            for n in range(40):
+                measured("share", n / 40, first=n)
+            measured("p", 0.01)
+        def test_eight(model, measured):
+            for n in range(8):
+                measured("few", n, number=n)
+        """
+    )
+    lines = project.run().stdout.lines
+    assert [line.split()[0] for line in lines if "first=" in line] == [
+        f"share[first={n}]" for n in range(6)
+    ]
+    at = next(n for n, line in enumerate(lines) if line.strip() == "and 34 more")
+    assert lines[at + 1].split()[0] == "p"
+    assert sum("few[" in line for line in lines) == 8
+
+
 def test_q_is_one_line_a_model(project):
     project.models("llama-a", "gpt-b").spec(CLAIM)
     lines = [line for line in project.run("-q").outlines if line]
