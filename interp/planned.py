@@ -207,7 +207,7 @@ def all_or_none(over: Bool[np.ndarray, " n"]) -> bool | None:
     return bool(over.all()) if over.all() or not over.any() else None
 
 
-def _halves(chunk: Int[np.ndarray, " prompt"]) -> list[Int[np.ndarray, " prompt"]]:
+def _halves(chunk: Int[np.ndarray, " prompt"]) -> list[Int[np.ndarray, " _"]]:
     cut = len(chunk) // 2
     return [chunk[:cut], chunk[cut:]] if cut else []
 

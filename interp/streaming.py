@@ -61,7 +61,7 @@ def differences(
         }
 
 
-def chunks(lengths: Int[np.ndarray, " prompt"], call: int) -> list[Int[np.ndarray, " prompt"]]:
+def chunks(lengths: Int[np.ndarray, " prompt"], call: int) -> list[Int[np.ndarray, " _"]]:
     """The prompts by length, in the chunks that take least: padding, and the price of each call.
 
     Args:

@@ -128,6 +128,16 @@ def test_no_text_stops_a_figure_or_gets_into_it(text):
     assert not [image for image in images if b"script" in image or b"example.org" in image]
 
 
+def test_the_picture_on_a_page_is_smaller_and_escapes_its_words():
+    chart = curves("<script>alert(1)</script> & more")
+    image = figures.page_svg(chart)
+    assert len(image) < len(figures.svg(chart)) / 2
+    assert b"<script" not in image
+    assert b"&lt;script" in image
+    assert image == figures.page_svg(chart)
+    assert image.count(b"<svg") == 1
+
+
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, TEXTS)
 @example("$x", "$")

@@ -50,6 +50,19 @@ def test_a_forest_has_what_findings_measured_with_an_interval():
     assert forest(record(value(), role="contract"), {}, "llama-a") is None
 
 
+def test_a_ratio_beyond_all_is_no_share():
+    assert forest(record(value(mean=1.2)), {}, "llama-a") is None
+
+
+def test_of_many_shares_the_first_and_those_beside_a_paper_are_drawn():
+    many = [value(labels={"n": n}, published="p" if n % 8 == 7 else None) for n in range(200)]
+    chart = forest(record(*many), {"p": PAPER}, "llama-a")
+    assert len(chart.rows) == 60
+    assert chart.rows[0].name == "rate[n=0]"
+    assert sum(row.published is not None for row in chart.rows) == 25
+    assert "140 more shares are in the tables" in chart.note
+
+
 def test_a_published_value_stands_beside_with_its_interval():
     (row,) = forest(record(value(published="p")), {"p": PAPER}, "llama-a").rows
     assert row.published.value == 0.66

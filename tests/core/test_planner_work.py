@@ -149,7 +149,8 @@ def test_the_rows_that_the_head_is_given_are_counted(llama, monkeypatch, new):
     """What the unembedding itself sees, with nothing audited."""
     monkeypatch.setattr("interp.reading.audit", lambda *_: 0.0)
     monkeypatch.setattr("interp.continuing.audit_decoded", lambda *_: 0.0)
-    variants = [(steer(resid_post(n), 4 * VECTORS[n], alpha=a),) for n in range(3) for a in (0, 1)]
+    tries = [(layer, alpha) for layer in range(3) for alpha in (0.0, 1.0)]
+    variants = [(steer(resid_post(n), 4 * VECTORS[n], alpha=one),) for n, one in tries]
     sweep(llama, TEXTS, variants, read=likeliest)  # the model is probed at its first sweep
     seen, head = [], llama.backend._model.get_output_embeddings()
     handle = head.register_forward_hook(lambda *given: seen.append(given[2].shape[:-1].numel()))

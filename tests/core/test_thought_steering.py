@@ -20,6 +20,7 @@ from interp.thought_steering import (
     thought_contrast,
     thought_doses,
 )
+from interp.thoughts import Thinking
 
 WORDS = ("hot", "cold", "big", "small", "France", "Texas")
 ASKED = tuple(f"{one} -> {two} , {three}" for one in WORDS for two in WORDS for three in WORDS[:2])
@@ -33,12 +34,19 @@ def thinker(tmp_path_factory):
     return load(ModelSpec("tiny", str(folder), is_local=True))
 
 
-class Half:
-    """A course of thought in which every other answer is right."""
+class Half(Thinking):
+    """A course of thought in which every third answer is right."""
 
     def __init__(self, questions):
-        self.prompts = questions
-        self.correct = np.arange(len(questions)) % 3 == 0
+        object.__setattr__(self, "questions", questions)
+
+    @property
+    def prompts(self):
+        return self.questions
+
+    @property
+    def correct(self):
+        return np.arange(len(self.questions)) % 3 == 0
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,13 @@ def svg(chart: Chart) -> bytes:
     return rendered(chart, "svg")
 
 
+def page_svg(chart: Chart) -> bytes:
+    """The chart as a smaller SVG image, with its words as text."""
+    from interp.reports.figures.drawing import worded  # noqa: PLC0415  matplotlib, half a second
+
+    return worded(chart)
+
+
 def pdf(chart: Chart) -> bytes:
     """The chart as a PDF page, with its fonts in it."""
     from interp.reports.figures.drawing import rendered  # noqa: PLC0415  matplotlib, half a second

@@ -4,6 +4,7 @@ import io
 import re
 from typing import Final, Literal
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from interp.charts import Bars, Chart, Curves, HeatMap
@@ -30,14 +31,35 @@ SHORTER: Final = (
 )
 
 
+# What a picture on a page can do without: digits below a hundredth of a point, rare fonts.
+SMALLER: Final = (
+    (re.compile(r"(\d\.\d\d)\d+"), r"\1"),
+    (re.compile(r"font-family: [^;\"]*"), "font-family: 'DejaVu Sans', Verdana, sans-serif"),
+)
+
+
 def rendered(chart: Chart, form: Literal["svg", "pdf"]) -> bytes:
     """The image; one chart has the same bytes in every process and at every time."""
+    image = _image(chart, form)
+    return image if form == "pdf" else lean(image)
+
+
+def worded(chart: Chart) -> bytes:
+    """The image as SVG with its words as text, a third as large; the reader's font sets them."""
+    text = lean(_image(chart, "svg", fonttype="none")).decode()
+    for pattern, instead in SMALLER:
+        text = pattern.sub(instead, text)
+    return text.encode()
+
+
+def _image(chart: Chart, form: Literal["svg", "pdf"], *, fonttype: str = "path") -> bytes:
     held = io.BytesIO()
     with ours():
+        mpl.rcParams["svg.fonttype"] = fonttype
         figure = drawn(chart)
         in_our_font(figure)
         figure.savefig(held, format=form, metadata=UNDATED[form])
-    return held.getvalue() if form == "pdf" else lean(held.getvalue())
+    return held.getvalue()
 
 
 def drawn(chart: Chart) -> Figure:

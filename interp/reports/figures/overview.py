@@ -10,6 +10,7 @@ from interp.reports.record import RunRecord
 from interp.reports.values import Value
 
 INTERVALS = "Bars: 95 % intervals."
+MOST_ROWS = 60  # of a forest: what papers have too, then the first share of each finding
 
 
 def overview(record: RunRecord, published: Mapping[str, Published]) -> dict[str, Chart]:
@@ -27,14 +28,25 @@ def forest(record: RunRecord, published: Mapping[str, Published], model: str) ->
 
     Published values are left out that their entry calls not comparable.
     """
-    rows = tuple(
+    every = tuple(
         Row(value.spec_id, value.name, _interval(value), _beside(value, published))
         for value in _shares(record)
         if value.model_id == model
     )
-    if not rows:
+    if not every:
         return None
-    return Forest(f"Findings on {model}", INTERVALS, "share (1 = all)", rows)
+    rows = _chosen(every)
+    left = len(every) - len(rows)
+    note = f"{INTERVALS} {left} more shares are in the tables." if left else INTERVALS
+    return Forest(f"Findings on {model}", note, "share (1 = all)", rows)
+
+
+def _chosen(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """As many rows as can be read, in their order."""
+    first = {row.group: number for number, row in reversed(list(enumerate(rows)))}
+    beside = [number for number, row in enumerate(rows) if row.published is not None]
+    wanted = list(dict.fromkeys([*first.values(), *beside, *range(len(rows))]))
+    return tuple(rows[number] for number in sorted(wanted[:MOST_ROWS]))
 
 
 def scaling(record: RunRecord) -> Iterator[tuple[str, Curves]]:
@@ -58,8 +70,15 @@ def _shares(record: RunRecord) -> Iterator[Value]:
     findings = {case.nodeid for case in record.planned if case.role == "finding"}
     for value in record.values:
         whole = value.nodeid in findings and not value.partial
-        if whole and value.unit == SHARE and value.low is not None:
+        if whole and value.unit == SHARE and _is_share(value):
             yield value
+
+
+def _is_share(value: Value) -> bool:
+    """Whether it lies between none and all, with its interval: a ratio of lengths need not."""
+    if value.low is None or value.high is None:
+        return False
+    return 0 <= value.low <= value.high <= 1
 
 
 def _models(record: RunRecord) -> tuple[str, ...]:

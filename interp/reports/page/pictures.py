@@ -78,7 +78,7 @@ class Pictures:
         from interp.reports import figures  # noqa: PLC0415  likewise
 
         numbers = charts.table(chart)
-        image = figures.svg(chart)
+        image = figures.page_svg(chart)
         rows = tuple(
             tuple(cut(number(cell), MOST_CELL) for cell in row) for row in numbers.rows[:MOST_ROWS]
         )
