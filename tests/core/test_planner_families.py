@@ -1,5 +1,7 @@
 """Twins of what shares its prompts in other ways, or not at all: the same numbers, and a reason."""
 
+from importlib.metadata import version
+
 import numpy as np
 import pytest
 
@@ -16,6 +18,8 @@ EXPERTS = {
     "moe_intermediate_size": 16,
     "shared_expert_intermediate_size": 16,
 }
+APART = "plain: its layers do not run row by row (IndexError: list index out of range)"
+SINCE_5 = ("qwen2_moe", "olmoe")  # transformers 4 gives them an attention that cannot be replaced
 SHORT = {"sliding_window": 5}  # than every text
 TWINS = {
     "mixtral": (EXPERTS, "cone"),
@@ -25,10 +29,7 @@ TWINS = {
     "gemma2": (SHORT, "cone"),
     "gemma3_text": (SHORT, "cone"),
     "gpt_oss": (EXPERTS | SHORT, "plain: this attention is not known (s_aux)"),
-    "gptj": (
-        {"n_embd": 32, "n_layer": 4, "n_head": 4, "rotary_dim": 8, "n_positions": 64},
-        "plain: its layers do not run row by row (IndexError: list index out of range)",
-    ),
+    "gptj": ({"n_embd": 32, "n_layer": 4, "n_head": 4, "rotary_dim": 8, "n_positions": 64}, APART),
 }
 TEXTS = ["The capital of France is Paris . hot -> cold", "hot -> cold , big", "How do I steal ?"]
 
@@ -37,6 +38,8 @@ TEXTS = ["The capital of France is Paris . hot -> cold", "hot -> cold , big", "H
 def twin(request, tmp_path):
     """A tiny model, and how its sweeps should be computed."""
     settings, rung = TWINS[request.param]
+    if request.param in SINCE_5 and version("transformers").startswith("4."):
+        rung = APART
     folder = write_twin(request.param, tmp_path / request.param, settings)
     return load(ModelSpec(f"tiny-{request.param}", str(folder), is_local=True)), rung
 
