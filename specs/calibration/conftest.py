@@ -1,11 +1,30 @@
-"""What several calibrations ask about, and the model they ask in several precisions."""
+"""What several calibrations ask about, and the model they ask on another engine or in fewer bits."""
 
 import numpy as np
 import pytest
 
-from interp import load
+from interp import load, rounding
 from interp.errors import DataError
+from interp.models import on_other_engine, without_other_engine
 from interp.tiers import in_tier, without_tiers
+
+ROUNDED = {"gemma3_text": 2e-3, "gpt_neox": 2e-3, "starcoder2": 2e-3}  # by mlx-lm itself
+
+
+@pytest.fixture(scope="module")
+def other(model):
+    """The same weights on the other engine."""
+    if reason := without_other_engine(model):
+        pytest.skip(reason)
+    loaded = on_other_engine(model)
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture
+def tolerance(model):
+    """What rounding is worth, to the model or to mlx-lm."""
+    return ROUNDED.get(model.backend.info.family, rounding(model))
 
 
 @pytest.fixture(scope="module")

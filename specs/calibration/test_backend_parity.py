@@ -12,27 +12,9 @@ import numpy as np
 import pytest
 
 from interp import generate, relative_error, resid_post, rounding, run
-from interp.models import on_other_engine, without_other_engine
 from interp.sites import SITE_NAMES, WITHOUT_LAYER, Site
 
 pytestmark = [pytest.mark.calibration]
-ROUNDED = {"gemma3_text": 2e-3, "gpt_neox": 2e-3, "starcoder2": 2e-3}  # by mlx-lm itself
-
-
-@pytest.fixture(scope="module")
-def other(model):
-    """The same weights on the other engine."""
-    if reason := without_other_engine(model):
-        pytest.skip(reason)
-    loaded = on_other_engine(model)
-    yield loaded
-    loaded.close()
-
-
-@pytest.fixture
-def tolerance(model):
-    """What rounding is worth, to the model or to mlx-lm."""
-    return ROUNDED.get(model.backend.info.family, rounding(model))
 
 
 def sites_of(*models):

@@ -11,20 +11,8 @@ import pytest
 
 from interp import random_direction, resid_post, rounding, steer, sweep
 from interp.auditing import shortfall
-from interp.models import on_other_engine, without_other_engine
 
 pytestmark = [pytest.mark.calibration]
-ROUNDED = {"gemma3_text": 2e-3, "gpt_neox": 2e-3, "starcoder2": 2e-3}  # by mlx-lm itself
-
-
-@pytest.fixture(scope="module")
-def other(model):
-    """The same weights on the other engine."""
-    if reason := without_other_engine(model):
-        pytest.skip(reason)
-    loaded = on_other_engine(model)
-    yield loaded
-    loaded.close()
 
 
 @pytest.fixture
