@@ -13,7 +13,6 @@ from interp.errors import RequestError, closest
 from interp.positions import Part, Position, position
 from interp.prompts import PromptSet
 
-
 FEWEST: dict[Part, int] = {"first": 1, "middle": 3, "last": 1, "all": 0}
 
 

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from interp.charts import HeatMap, Panel
+from interp.charts import HeatMap, Panel, floats
 from interp.edits import patch
 from interp.errors import RequestError
 from interp.grids import Variants
@@ -72,17 +72,20 @@ class Rescues:
 def pair_map(title: str, panels: Mapping[str, Rescues]) -> HeatMap:
     """The share that each pair of layers answers correctly, source by target, in named panels."""
     first = next(iter(panels.values()))
-    layers = range(1 + max(late for one in panels.values() for _, late in one.pairs))
-    names = tuple(map(str, layers))
+    early, late = (sorted({pair[side] for pair in first.pairs}) for side in (0, 1))
+    rates = [
+        dict(zip(one.pairs, floats(one.correct.mean(1)), strict=True)) for one in panels.values()
+    ]
+    cells = [tuple(tuple(of.get((t, s)) for s in late) for t in early) for of in rates]
     return HeatMap(
         title,
         f"n = {first.correct.shape[1]} prompts, the state at {first.at}. Hatched: no such pair.",
         "source: output of block",
         "target: input of block",
-        names,
-        names,
+        tuple(map(str, late)),
+        tuple(map(str, early)),
         "share of prompts",
-        tuple(Panel(name, _cells(one, layers)) for name, one in panels.items()),
+        tuple(map(Panel, panels, cells)),
     )
 
 
@@ -132,15 +135,23 @@ def cross_patch(
     model: Model,
     targets: PromptSet,
     *,
-    sources: PromptSet,
-    source_at: str | Position,
+    given: States,
     at: str | Position,
+    every: int = 1,
     read: Metric = right_answer,
 ) -> Rescues:
     """Every state of one prompt in another: its output of block `late` as input of block `early`.
 
-    All pairs of layers are tried. Row i of the sources goes to row i of the targets, from
-    `source_at` to `at`; `answered_as` makes targets that are right where they answer as others.
+    All pairs of layers are tried, whichever is the later. `answered_as` makes targets that are
+    right where they answer as others.
+
+    Args:
+        model: a loaded model.
+        targets: into which prompts.
+        given: the outputs of every block of as many other prompts, as `states_at` has them.
+        at: where in the targets.
+        every: 2 tries each second layer only: inputs of blocks 0, 2, 4, outputs of 1, 3, 5.
+        read: which targets count as answered.
 
     Source:  Biran et al. 2024, arXiv:2406.12775v2, in whose code source and target positions and
              prompts vary; Ghandeharioun et al. 2024, "Patchscopes", arXiv:2401.06102.
@@ -149,12 +160,11 @@ def cross_patch(
     Pinned:  specs/contracts/test_moved_states.py
 
     Raises:
-        RequestError: as many sources as targets are needed, with the named position in each.
+        RequestError: as many states as targets are needed.
     """
-    given = states_at(model, sources, source_at)
-    pairs = product(range(model.n_layers), repeat=2)
-    found = _every(model, targets, given, (pairs, position(at)), read)
-    return replace(found, at=f"{position(source_at)} put at {position(at)}")
+    n_layers = model.n_layers
+    pairs = product(range(0, n_layers, every), range(every - 1, n_layers, every))
+    return _every(model, targets, given, (pairs, position(at)), read)
 
 
 def states_at(model: Model, prompts: PromptSet, at: str | Position) -> States:
@@ -205,7 +215,7 @@ def sampled_until_right(
     rows = zip(odds, done.encoded.answers, strict=True)
     hits = np.array([row[sorted(set(ids))].sum() for row, ids in rows])
     tiny = np.finfo(np.float64).tiny
-    return np.random.default_rng(seed).geometric(np.clip(hits, tiny, 1.0))
+    return np.asarray(np.random.default_rng(seed).geometric(np.clip(hits, tiny, 1.0)))
 
 
 def _every(
@@ -223,9 +233,3 @@ def _every(
     }
     grid = sweep(model, prompts, Variants(("early", "late"), variants), read=read)
     return Rescues(tuple(variants), grid.values, str(at))
-
-
-def _cells(one: Rescues, layers: range) -> tuple[tuple[float | None, ...], ...]:
-    """The share of each pair, a row for each early layer; None where there is no such pair."""
-    rates = dict(zip(one.pairs, map(float, one.correct.mean(axis=1)), strict=True))
-    return tuple(tuple(rates.get((early, late)) for late in layers) for early in layers)

@@ -12,8 +12,7 @@ Differs: noise enters `embed`, the embedding as block 0 receives it: scaled in G
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -21,8 +20,8 @@ from jaxtyping import Bool, Float, Int
 
 from interp.charts import HeatMap, Panel, floats
 from interp.edits import Edit, patch, steer
+from interp.encoded import Encoded
 from interp.errors import RequestError
-from interp.grids import Variants
 from interp.models import Model
 from interp.positions import Position, after, position, span
 from interp.prompts import PromptSet
@@ -35,17 +34,26 @@ Kind = Literal["resid_post", "mlp_out", "attn_out"]
 PAPER_WINDOW = (10, 48)  # blocks of GPT-2-XL
 
 
-def roles(subject: str = "e1") -> Mapping[str, Position]:
-    """The tokens whose states are restored, by what they are to the subject."""
-    return MappingProxyType(
-        {
-            "first subject token": span(subject, "first"),
-            "middle subject token": span(subject, "middle"),
-            "last subject token": span(subject, "last"),
-            "first token after it": after(subject, "first"),
-            "last token": position("last"),
-        }
-    )
+def roles(model: Model, prompts: PromptSet, subject: str = "e1") -> dict[str, Position]:
+    """The tokens whose states are restored, by what they are to the subject.
+
+    Those that every prompt has. Where two of them are one token in every prompt it has the later
+    name: a subject of one token is its own last.
+
+    Raises:
+        RequestError: a prompt without the subject.
+    """
+    encoded = model.encode(prompts)
+    encoded.indices(subject)
+    named = {
+        "first subject token": span(subject, "first"),
+        "middle subject token": span(subject, "middle"),
+        "last subject token": span(subject, "last"),
+        "first token after it": after(subject, "first"),
+        "last token": position("last"),
+    }
+    where = {_places(encoded, at): name for name, at in named.items()}
+    return {name: named[name] for places, name in where.items() if places}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,15 +75,17 @@ class Corruption:
 
 @dataclass(frozen=True)
 class Restored:
-    """Which clean states are put back: the stream after a block, or a window of parts of blocks.
+    """Which clean states are put back, a token and a layer at a time.
 
-    A window of `size` blocks has its layer in the middle; of an even number it is the one after
-    the middle, as in the paper.
+    The stream after a block, or what the MLPs or attentions of a window of `size` blocks add. The
+    window has its layer in the middle; of an even number the layer is the later of the middle two,
+    as in the paper's code.
     """
 
+    at: Mapping[str, Position]
+    layers: Sequence[int]
     kind: Kind = "resid_post"
     size: int = 1
-    at: Mapping[str, Position] = field(default_factory=roles)
 
     def sites(self, layer: int, n_layers: int) -> list[Site]:
         """The sites of one cell."""
@@ -90,7 +100,7 @@ class Trace:
     clean: Float[np.ndarray, " batch"]
     corrupted: Float[np.ndarray, "draw batch"]
     restored: Float[np.ndarray, "role layer draw batch"]
-    roles: tuple[str, ...]
+    states: Restored
 
     def __repr__(self) -> str:
         """One line, as pytest prints it."""
@@ -107,22 +117,22 @@ class Trace:
         """The indirect effect of each state: restored minus corrupted, the mean of the draws."""
         return np.asarray((self.restored - self.corrupted).mean(axis=2))
 
+    def at(self, role: str) -> Float[np.ndarray, "layer batch"]:
+        """The indirect effects at one token."""
+        return np.asarray(self.indirect[list(self.states.at).index(role)])
+
     def best(
-        self, role: str, chosen: Bool[np.ndarray, " batch"], *, among: Sequence[int]
+        self, role: str, chosen: Bool[np.ndarray, " batch"], *, below: float
     ) -> Float[np.ndarray, " batch"]:
-        """Every prompt's effect at the layer that has most of it on the chosen prompts."""
-        return self.at(role, self.best_layer(role, chosen, among=among))
+        """Every prompt's effect at the layer that has most of it on the chosen prompts.
 
-    def best_layer(
-        self, role: str, chosen: Bool[np.ndarray, " batch"], *, among: Sequence[int]
-    ) -> int:
-        """The layer at which a token has most of the effect on the chosen prompts."""
-        means = self.indirect[self.roles.index(role)][:, chosen].mean(axis=1)
-        return max(among, key=lambda layer: float(means[layer]))
-
-    def at(self, role: str, layer: int) -> Float[np.ndarray, " batch"]:
-        """Every prompt's indirect effect at a token and a layer."""
-        return self.indirect[self.roles.index(role), layer]
+        Args:
+            role: the token.
+            chosen: the prompts to choose the layer on.
+            below: layers from this one on are not chosen from.
+        """
+        effects = self.at(role)[np.array(self.states.layers) < below]
+        return np.asarray(effects[effects[:, chosen].mean(axis=1).argmax()])
 
 
 def corruption(
@@ -158,17 +168,17 @@ def trace(
     model: Model,
     prompts: PromptSet,
     corrupted: Corruption,
-    restored: Restored | None = None,
+    states: Restored,
     *,
     donors: PromptSet | None = None,
 ) -> Trace:
-    """Every clean state put back into the corrupted run, a token and a layer at a time.
+    """Clean states put back into the corrupted run, a token and a layer at a time.
 
     Args:
         model: a loaded model.
         prompts: prompts that the model answers, clean.
         corrupted: noise made for these prompts.
-        restored: which states; by default the stream after each block at each role.
+        states: which states.
         donors: whose clean states; by default the prompts' own, others are the null.
 
     Pinned:  specs/contracts/test_causal_tracing.py
@@ -176,7 +186,6 @@ def trace(
     Raises:
         RequestError: a prompt that the model does not answer, or noise for other prompts.
     """
-    states, every = restored or Restored(), model.layers
     if corrupted.noise.shape[1] != len(prompts):
         raise RequestError("noise is drawn a prompt", received=corrupted, where=repr(prompts))
     if not run(model, prompts).correct.all():
@@ -185,25 +194,18 @@ def trace(
             where=repr(prompts),
             hint="prompts.where(run(model, prompts).correct)",
         )
-    given = run(model, donors or prompts, capture=[Site(states.kind, layer) for layer in every])
-    cells: dict[tuple[str, int, int], tuple[Edit, ...]] = {
-        (role, layer, draw): (
-            corrupted.edit(draw),
-            *(patch(site, given[site, at], at=at) for site in states.sites(layer, len(every))),
-        )
-        for role, at in states.at.items()
-        for layer in every
-        for draw in range(len(corrupted.noise))
-    }
-    plain = {("clean", -1, -1): (), **_noised(corrupted)}
-    grid = sweep(
-        model, prompts, Variants(("role", "layer", "draw"), plain | cells), read=answer_probability
-    )
-    first = len(plain)
-    shape = (len(states.at), len(every), len(corrupted.noise), len(prompts))
-    return Trace(
-        grid.values[0], grid.values[1:first], grid.values[first:].reshape(shape), tuple(states.at)
-    )
+    noise = [(corrupted.edit(draw),) for draw in range(len(corrupted.noise))]
+    given = run(model, donors or prompts, capture=[Site(states.kind, one) for one in model.layers])
+    cells = [
+        (*noised, *(patch(site, given[site, at], at=at) for site in sites))
+        for at in states.at.values()
+        for sites in (states.sites(layer, model.n_layers) for layer in states.layers)
+        for noised in noise
+    ]
+    found = sweep(model, prompts, [(), *noise, *cells], read=answer_probability).values
+    shape = (len(states.at), len(states.layers), len(noise), len(prompts))
+    clean, noised, restored = found[0], found[1 : 1 + len(noise)], found[1 + len(noise) :]
+    return Trace(clean, noised, restored.reshape(shape), states)
 
 
 def subject_lengths(model: Model, prompts: PromptSet, subject: str = "e1") -> Int[np.ndarray, " n"]:
@@ -218,16 +220,16 @@ def window_like_the_paper_s(model: Model) -> int:
 
 
 def trace_map(title: str, panels: Mapping[str, Trace]) -> HeatMap:
-    """The mean indirect effect by role and layer, in named panels."""
+    """The mean indirect effect by token and layer, in named panels of the same cells."""
     first = next(iter(panels.values()))
-    _, n_layers, draws, n = first.restored.shape
+    draws, n = first.corrupted.shape
     return HeatMap(
         title,
-        f"n = {n} prompts, {draws} draws of noise each; mean total effect {first.total.mean():.3f}.",
+        f"n = {n} prompts, {draws} draws of noise each. Total effect {first.total.mean():.3f}.",
         "layer",
         "token restored",
-        tuple(map(str, range(n_layers))),
-        first.roles[::-1],
+        tuple(map(str, first.states.layers)),
+        tuple(first.states.at)[::-1],
         "indirect effect (probability)",
         tuple(
             Panel(name, tuple(floats(row) for row in one.indirect.mean(axis=2)[::-1]))
@@ -237,7 +239,9 @@ def trace_map(title: str, panels: Mapping[str, Trace]) -> HeatMap:
     )
 
 
-def _noised(corrupted: Corruption) -> dict[tuple[str, int, int], tuple[Edit, ...]]:
-    return {
-        ("corrupted", -1, draw): (corrupted.edit(draw),) for draw in range(len(corrupted.noise))
-    }
+def _places(encoded: Encoded, at: Position) -> tuple[int, ...]:
+    """Where a position lies in each row; nothing where a row has too few tokens for it."""
+    try:
+        return tuple(encoded.indices(at).tolist())
+    except RequestError:
+        return ()

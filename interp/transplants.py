@@ -17,8 +17,7 @@ from interp.charts import Bars, Curves, Line, Part, Plot
 from interp.edits import Edit, patch
 from interp.errors import InconclusiveError
 from interp.models import Model
-from interp.norms import noise_like as noise_like
-from interp.norms import scaled as scaled
+from interp.norms import noise_like
 from interp.outcomes import OUTCOMES, Outcomes, outcomes
 from interp.positions import thought
 from interp.prompts import Prompt, PromptSet

@@ -90,7 +90,9 @@ MUTANTS = (
         "HoppingTooLate",
         replaced(
             DERANGE,
-            lambda _: lambda self, *, seed, **_alike: replace(self, version=self.version + 0 * seed),
+            lambda _: (
+                lambda self, *, seed, **_alike: replace(self, version=self.version + 0 * seed)
+            ),
         ),
     ),
     Mutant("shuffled-with-fixed-points", PLAN, replaced(DERANGE, with_fixed_points)),
