@@ -185,11 +185,6 @@ class PromptSet:
             )
         return self._kept([bool(kept) for kept in mask], asked=f"{self.name}.where(...)")
 
-    def some(self, most: int) -> "PromptSet":
-        """So many of the prompts at most, evenly spread over the set, in its order."""
-        kept = set(np.linspace(0, len(self) - 1, min(most, len(self))).astype(int).tolist())
-        return self._kept([row in kept for row in range(len(self))], asked=f"some({most})")
-
     def derange(self, *, seed: int, alike: Sequence[str] = ()) -> "PromptSet":
         """The same prompts in an order in which no row keeps its own group or shares an answer.
 

@@ -26,7 +26,7 @@ from interp.models import Model
 from interp.positions import Position, after, position, span
 from interp.prompts import PromptSet
 from interp.readers import answer_probability
-from interp.runs import run
+from interp.runs import Run, run
 from interp.sites import Site, embed
 from interp.sweeps import sweep
 
@@ -197,7 +197,7 @@ def trace(
     noise = [(corrupted.edit(draw),) for draw in range(len(corrupted.noise))]
     given = run(model, donors or prompts, capture=[Site(states.kind, one) for one in model.layers])
     cells = [
-        (*noised, *(patch(site, given[site, at], at=at) for site in sites))
+        (*noised, *(patch(site, _values(given, site, at), at=at) for site in sites))
         for at in states.at.values()
         for sites in (states.sites(layer, model.n_layers) for layer in states.layers)
         for noised in noise
@@ -237,6 +237,12 @@ def trace_map(title: str, panels: Mapping[str, Trace]) -> HeatMap:
         ),
         "around zero",
     )
+
+
+def _values(given: Run, site: Site, at: Position) -> Float[np.ndarray, "batch ..."]:
+    """What is put back: one value a row, or one a token where the position may have several."""
+    several = at.kind == "all" or (at.kind in ("span", "after") and at.part == "all")
+    return given[site] if several else given[site, at]
 
 
 def _places(encoded: Encoded, at: Position) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ ROOMS = tuple(
         "sharing",
         "thoughts",
         "statistics",
+        "moving",
         "data",
         "mlx",
     )

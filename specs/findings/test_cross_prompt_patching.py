@@ -13,11 +13,13 @@ Differs: another entity in the slot instead of "x"; only where the prompt does n
          layer only.
 """
 
+from itertools import product
+
 import pytest
 
 from interp import run
 from interp.patching import answered_as, cross_patch, pair_map, states_at
-from interp.stats import halves, mcnemar, proportion
+from interp.stats import evenly, halves, mcnemar, proportion
 
 ALIKE = ("kind", "relation")  # what the entity in the slot shares with the one that is put there
 FRAMES = {"second hop": lambda asked: asked.second_hop, "composition": lambda asked: asked}
@@ -29,33 +31,36 @@ def known(model, two_hop, profile):
     """Prompts whose hops the model gets right one at a time, whether or not together."""
     prompts = two_hop.only(split="test")
     knows = run(model, prompts.first_hop).correct & run(model, prompts.second_hop).correct
-    return prompts.where(knows, at_least=60).some(profile.pick(quick=80, full=1000))
+    found = prompts.where(knows, at_least=60)
+    return found.where(evenly(len(found), profile.pick(quick=80, full=1000)))
 
 
 @pytest.fixture(scope="module", params=FRAMES)
 def asked(model, known, request):
-    """Prompts with another entity in the slot, right where they answer for the bridge; and whose."""
-    others = known.derange(seed=0, alike=ALIKE)
+    """Prompts with another entity in the slot that do not answer for the bridge; whose; strangers.
+
+    They are right where they answer for the bridge.
+    """
+    others, strangers = (known.derange(seed=seed, alike=ALIKE) for seed in (0, 1))
     targets = answered_as(FRAMES[request.param](others), known)
     kept = ~run(model, targets).correct
-    strangers = known.derange(seed=1, alike=ALIKE)
-    return {
-        "targets": targets.where(kept, at_least=40),
-        "own state": known.where(kept),
-        "another prompt's": strangers.where(kept),
-    }
+    return [one.where(kept, at_least=40) for one in (targets, known, strangers)]
+
+
+@pytest.fixture(params=[*product(SOURCES, ("e1", "last"))], ids=" at ".join)
+def grids(model, asked, profile, request):
+    """Every pair of layers, with the state of a prompt that comes by the bridge, and another's."""
+    (source, at), (targets, *donors) = request.param, asked
+    states = [states_at(model, SOURCES[source](one), at) for one in donors]
+    every = profile.pick(quick=2, full=1)
+    found = [cross_patch(model, targets, given=one, at="e1", every=every) for one in states]
+    return dict(zip(("own state", "another prompt's"), found, strict=True))
 
 
 @pytest.mark.finding("cross-prompt.bridge", version=1, source="arXiv:2406.12775v2")
-@pytest.mark.parametrize("position", ["e1", "last"])
-@pytest.mark.parametrize("source", SOURCES)
-def test_the_bridge_is_asked_about(model, asked, source, position, measured, drawn, profile):
-    targets, every, grids = asked["targets"], profile.pick(quick=2, full=1), {}
-    for name in ("own state", "another prompt's"):
-        given = states_at(model, SOURCES[source](asked[name]), position)
-        grids[name] = cross_patch(model, targets, given=given, at="e1", every=every)
+def test_the_bridge_is_asked_about(asked, grids, measured, drawn):
     drawn("pairs", pair_map("Cross-prompt patching: answered for the bridge", grids))
-    chosen, tested = halves(asked["own state"].groups, seed=0)
+    chosen, tested = halves(asked[1].groups, seed=0)
     own, null = (one.by(one.best(chosen))[tested] for one in grids.values())
     measured("answered", proportion(own))
     measured("answered_null", proportion(null))
