@@ -54,9 +54,8 @@ def test_everything_restored_is_the_clean_run(model, prompts, noise):
     clean = probability(run(model, prompts))
     found = trace(model, prompts, noise, Restored({"all": position("all")}, model.layers))
     assert relative_error(found.clean, clean) < LOGIT * rounding(model)
-    assert relative_error(found.restored[0], found.restored[0] * 0 + clean) < LOGIT * rounding(
-        model
-    )
+    every = found.restored[0] * 0 + clean
+    assert relative_error(found.restored[0], every) < LOGIT * rounding(model)
     assert (found.corrupted != found.clean).any()
 
 
@@ -65,10 +64,8 @@ def test_before_the_subject_there_is_nothing_to_restore(model, prompts, noise):
     by_hand = probability(run(model, prompts, noise.edit(1)))
     found = trace(model, prompts, noise, Restored({"before": position("first")}, model.layers))
     assert relative_error(found.corrupted[1], by_hand) < LOGIT * rounding(model)
-    noised = found.restored * 0 + found.corrupted
-    assert relative_error(found.restored[..., behind], noised[..., behind]) < LOGIT * rounding(
-        model
-    )
+    kept, noised = found.restored[..., behind], found.restored * 0 + found.corrupted
+    assert relative_error(kept, noised[..., behind]) < LOGIT * rounding(model)
 
 
 @pytest.mark.parametrize("size", SIZES)
