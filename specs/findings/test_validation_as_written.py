@@ -35,13 +35,9 @@ def told(model, prompts, *push):
 
 def by_lot(found):
     """The direction of the same values with every second label exchanged."""
-    mixed = [np.concatenate([a[::2], b[1::2]]) for a, b in pairs(found.positive, found.negative)]
+    a, b = found.positive, found.negative
+    mixed = (np.concatenate(each) for each in ((a[::2], b[1::2]), (b[::2], a[1::2])))
     return Contrast(*mixed, found.site, found.fingerprint).direction
-
-
-def pairs(one, other):
-    """Both ways round."""
-    return ((one, other), (other, one))
 
 
 @pytest.mark.finding("validation.steering.as-written", version=1, source=SOURCE)

@@ -1,9 +1,9 @@
 """A refusal direction is one: other requests give it again, and its sign decides what it does.
 
 Extracted once more from the same requests it is the same vector, whatever their labels are. What
-speaks for it is that two halves of the requests agree on it, more than halves with shuffled labels
-do; and that it moves refusal up when added and down when subtracted, request by request, while a
-random direction as long moves it the same way, if at all, with either sign.
+speaks for it is that two halves of the requests agree on it, more than with shuffled labels; and
+that it raises refusal when added and lowers it when subtracted, request by request, which random
+directions as long do less.
 
 Source:  "Experimental Plan V2: Cross-Model Interpretability Study", 2025-12-27, test 0.3; as
          written in `validation.direction.as-written`.
@@ -61,8 +61,7 @@ def test_halves_agree_and_more_than_halves_with_shuffled_labels(found, measured,
     own, lots = (np.quantile(each, (0.5, 0.025, 0.975)) for each in (cosines, null))
     half = measured("split_half_cosine", Estimate(*own, n=len(found.positive)))
     measured("split_half_cosine_of_shuffled", Estimate(*lots, n=len(found.positive)))
-    rank = rank_in_null(half.mean, null)
-    p = measured("rank_p", rank.p, n=rank.n, unit="p")
+    p = measured("rank_p", rank_in_null(half.mean, null).p, n=len(null), unit="p")
     assert (half.low > 0.9, p < 0.01) == (True, True)
 
 

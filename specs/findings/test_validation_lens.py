@@ -70,11 +70,8 @@ def test_after_the_first_block_an_answer_stands_in_the_middle_of_all(places, mea
 @pytest.mark.finding("validation.lens.refines", version=1, source=SOURCE)
 def test_its_own_answer_rises_among_all_and_a_stranger_s_does_not(places, measured, drawn):
     own, stranger = map(trend, places)
-    drawn_of = (("a stranger's", "control"), ("its own", "measured"))
-    lines = [
-        Line.of(name, range(places.shape[2]), [average(at) for at in each.T], role)
-        for each, (name, role) in zip(places[::-1], drawn_of, strict=True)
-    ]
+    x, (rises, stays) = range(places.shape[2]), ([average(at) for at in one.T] for one in places)
+    lines = Line.of("a stranger's", x, stays, "control"), Line.of("its own", x, rises)
     drawn("places", by_depth("place among all answers", *lines))
     measured("tau_of_place", average(own).needs(50))
     measured("tau_of_stranger_s_place", average(stranger))
