@@ -122,14 +122,10 @@ class Tokenizer:
     def _rendered(self, prompt: Prompt, answer: str | None = None) -> str:
         said = [("system", prompt.system), ("user", prompt.user), ("assistant", answer or "")]
         messages = [{"role": role, "content": content} for role, content in said if content]
-        return str(
-            self._hf.apply_chat_template(
-                messages,
-                tokenize=False,
-                add_generation_prompt=answer is None,
-                date_string=DATE,
-            )
+        text = self._hf.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=answer is None, date_string=DATE
         )
+        return str(text)
 
     def _tokens(self, text: str) -> tuple[tuple[int, ...], list[Span]]:
         bos = self._hf.bos_token
