@@ -30,10 +30,10 @@ def plain(model, word_problems):
     return think(model, word_problems.only(split="test"), capture=sites)
 
 
-@pytest.fixture(params=DEPTHS)
-def hits(model, plain, profile, request):
+@pytest.fixture
+def hits(model, plain, profile, depth):
     """Who is right under the direction of all questions, then under those of sixteen each."""
-    site = resid_post(model.layer(DEPTHS[request.param]))
+    site = resid_post(model.layer(DEPTHS[depth]))
     known = labelled(plain, held=profile.pick(quick=160, full=480))
     whole = thought_contrast(model, plain, site, known.right, known.wrong)
     draws = range(profile.pick(quick=10, full=100))
@@ -43,6 +43,7 @@ def hits(model, plain, profile, request):
 
 
 @pytest.mark.finding("codi.steering.more-questions", version=1, source=SOURCE)
+@pytest.mark.parametrize("depth", DEPTHS)
 def test_a_direction_of_all_costs_more_than_one_of_sixteen(hits, measured):
     (base, whole, *few), n_found = hits
     six = np.isin(np.arange(len(base)), [*np.flatnonzero(base)[:SIX], *np.flatnonzero(~base)[:SIX]])

@@ -34,10 +34,10 @@ def plain(model, word_problems, profile):
     return think(model, asked, capture=[resid_post(model.layer(one)) for one in DEPTHS.values()])
 
 
-@pytest.fixture(params=DEPTHS)
-def arms(model, plain, profile, request):
-    """What each push changes, on questions no dose was chosen on: {name: [batch]}; and where."""
-    site = resid_post(model.layer(DEPTHS[request.param]))
+@pytest.fixture
+def change(model, plain, profile, depth):
+    """What each push changes, on questions no dose was chosen on: {name: [batch]}."""
+    site = resid_post(model.layer(DEPTHS[depth]))
     known = labelled(plain, held=profile.pick(quick=160, full=400))
     found = thought_contrast(model, plain, site, known.right, known.wrong)
     held, random = plain.prompts.where(known.held), found.random(profile.pick(quick=10, full=100))
@@ -54,7 +54,7 @@ def arms(model, plain, profile, request):
     }
     found_ones = {way: own[n, best[way], tested] for n, way in enumerate(WAYS)}
     random_ones = {f"random {way}": null[n, tested] for n, way in enumerate(WAYS)}
-    return request.param, found_ones | random_ones
+    return found_ones | random_ones
 
 
 def chart(shares):
@@ -65,8 +65,8 @@ def chart(shares):
 
 
 @pytest.mark.finding("codi.steering.asymmetry", version=1, source=SOURCE)
-def test_it_is_easier_to_break_than_to_improve(arms, measured, drawn):
-    depth, change = arms
+@pytest.mark.parametrize("depth", DEPTHS)
+def test_it_is_easier_to_break_than_to_improve(depth, change, measured, drawn):
     shares = {name: average(each) for name, each in change.items()}
     for way in WAYS:
         measured("change", shares[way], push=way, published=f"s000.change.{depth}.{way}")
