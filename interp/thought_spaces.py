@@ -60,7 +60,7 @@ class Space:
 
     def towards(self, vector: Float[np.ndarray, " d_model"]) -> Float[np.ndarray, " d_model"]:
         """The first axis, with the sign that has no obtuse angle with a vector."""
-        return self.axes[0] if self.axes[0] @ vector >= 0 else -self.axes[0]
+        return np.asarray(self.axes[0] if self.axes[0] @ vector >= 0 else -self.axes[0])
 
     def random(self, *, seed: int) -> "Space":
         """The same mean with as many random orthonormal axes."""
