@@ -70,8 +70,8 @@ def test_it_is_easier_to_break_than_to_improve(depth, change, measured, drawn):
     shares = {name: average(each) for name, each in change.items()}
     for way in WAYS:
         measured("change", shares[way], push=way, published=f"s000.change.{depth}.{way}")
-        about = GPT2[way] if depth == "middle" else None
-        measured("change", shares[way], push=way, beside="gpt2", published=about)
+    for way in GPT2 if depth == "middle" else ():
+        measured("change", shares[way], push=way, beside="gpt2", published=GPT2[way])
     measured("change_of_random", shares["random away"], published="s001.change.random")
     drawn("summary", chart(shares))
     loss = {kind: -change[f"{kind}away"] - change[f"{kind}towards"] for kind in ("", "random ")}
