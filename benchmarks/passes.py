@@ -13,7 +13,7 @@ from shapes import Bench, prompts
 
 from interp import resid_post
 from interp.directions import mean_differences
-from interp.lens import read_depths
+from interp.depths import read_depths
 from interp.principal import principal_differences
 from interp.readers import Reader
 
