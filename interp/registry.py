@@ -42,6 +42,8 @@ class ModelSpec:
     mlx_path: str = ""  # or their folder
     base: str = ""  # on the hub: a checkpoint of weights alone is loaded on its configuration
     parameters: int | None = None
+    lens: str = ""  # the name of a published tuned lens
+    lens_path: str = ""  # or the folder of one's own
     sets: tuple[tuple[str, str], ...] = ()  # prompt sets, and those its specs read in their place
     listed: bool = True  # in a registry, so that its id is known to every command
 
@@ -66,7 +68,7 @@ class ModelSpec:
 
 
 # The keys of an entry; `id` is its name, and `listed` says that there is one.
-FOLDERS: Final = ("path", "mlx_path")
+FOLDERS: Final = ("path", "mlx_path", "lens_path")
 KEYS: Final = ("path", "hub", *(field.name for field in fields(ModelSpec)[3:-1]))
 
 
@@ -197,8 +199,9 @@ def _refuse_values(table: Mapping[str, Any]) -> None:
 def _refuse_sources(table: Mapping[str, Any]) -> None:
     if ("path" in table) == ("hub" in table):
         raise DataError("an entry has either `path` or `hub`", received=", ".join(sorted(table)))
-    if "mlx" in table and "mlx_path" in table:
-        raise DataError("an entry has either `mlx` or `mlx_path`", received="both")
+    for key in ("mlx", "lens"):
+        if key in table and f"{key}_path" in table:
+            raise DataError(f"an entry has either `{key}` or `{key}_path`", received="both")
     for key in ("hub", "mlx", "base"):
         if key in table and not HUB_NAME.fullmatch(table[key]):
             raise DataError(f"`{key}` is org/name", received=repr(table[key]))
