@@ -48,6 +48,7 @@ def test_the_first_depth_is_that_of_the_lens(model):
     found = first_in_top(model, prompts(), k=k)
     expected = [next((d for d, r in enumerate(row) if r < k), len(row)) for row in ranks]
     assert found.depth.tolist() == expected
+    assert np.array_equal(found.others, ~np.eye(len(expected), dtype=bool))
     assert first_in_top(model, prompts(), k=1 + int(ranks.max())).depth.tolist() == [0, 0, 0]
 
 
