@@ -4,7 +4,7 @@ The folder is one that mlx-lm wrote, one of mlx-community, or one of transformer
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
