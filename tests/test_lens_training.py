@@ -35,7 +35,7 @@ def test_no_test_row_is_in_what_a_lens_is_tuned_on(recipe):
     assert "The capital of France is" in rows
     everything = "\n".join(tuned)
     assert [row for row in rows if f"\n{row} " in everything or f"|> {row}<|" in everything] == []
-    assert any(text.startswith("The capital of France is") for text in held_out)
+    assert any(recipe["texts"].holds(text, rows) for text in held_out)
 
 
 def test_a_text_that_holds_a_row_is_seen(recipe):

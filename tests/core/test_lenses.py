@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interp.charts import to_json
@@ -21,7 +21,7 @@ from interp.readers import unembedded
 from interp.registry import ModelSpec
 from interp.resolution import first_in_top
 from interp.runs import run
-from interp.sites import resid_post
+from interp.sites import final_norm, resid_post
 from interp.tuned_lens import (
     identity_lens,
     printed_hash,
@@ -72,11 +72,12 @@ def test_the_hash_is_that_of_the_whole_printed_matrix(any_model):
 
 def test_the_rows_of_the_head_make_the_logits_of_normed_states(llama):
     rows = llama.backend.reference.unembedding([3, 1])
-    normed = run(llama, ["One two three"], capture=["final_norm"])["final_norm", "last"]
+    normed = run(llama, ["One two three"], capture=[final_norm()])[final_norm(), "last"]
     logits = run(llama, ["One two three"]).next_logits
     assert np.allclose(normed @ rows.T, logits[:, [3, 1]], atol=1e-4)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(-6, 9), st.integers(0, 9))
 def test_corners_are_enough(n_rows, width, magnitude, seed):
     matrix = np.random.default_rng(seed).normal(size=(n_rows, width)) * 10.0**magnitude
@@ -99,8 +100,8 @@ def test_half_precision_has_the_hash_of_its_numbers():
 
 
 def test_a_lens_is_written_in_the_published_names(saved, lens):
-    table = torch.load(saved / "params.pt", weights_only=True)
-    assert set(table) == {f"{d}.{part}" for d in range(2) for part in ("weight", "bias")}
+    table, depths = torch.load(saved / "params.pt", weights_only=True), range(len(lens.weights))
+    assert set(table) == {f"{d}.{part}" for d in depths for part in ("weight", "bias")}
     assert torch.equal(table["1.weight"], torch.tensor(lens.weights[1]))
     said = json.loads((saved / "config.json").read_text())
     assert {"base_model_name_or_path", "d_model", "unembed_hash", "lens_type"} <= said.keys()
