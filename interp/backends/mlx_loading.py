@@ -96,11 +96,12 @@ def float_weight(module: Any, rows: Sequence[int] | None = None) -> mx.array:
 
     The scales are cast first: unpacked in bfloat16, a weight is rounded as the product is not.
     """
-    names = ("weight", "scales", "biases")
     chosen = slice(None) if rows is None else mx.array(list(rows))
-    weight, *parts = (module[name][chosen] if name in module else None for name in names)
+    weight = module.weight[chosen]
     if "scales" not in module:
         return weight.astype(mx.float32)
+    parts = [module.scales[chosen]]
+    parts += [module.biases[chosen]] if "biases" in module else [None]
     if module.mode == "affine":
         parts = [part.astype(mx.float32) for part in parts]
     how = {"group_size": module.group_size, "bits": module.bits, "mode": module.mode}
