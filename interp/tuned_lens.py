@@ -79,8 +79,8 @@ class TunedLens:
         """
         if not shift % len(self.weights):
             raise RequestError("each depth would keep its map", asked=f"of_other_depths({shift})")
-        maps = (np.roll(one, -shift, axis=0) for one in (self.weights, self.biases))
-        return replace(self, **dict(zip(("weights", "biases"), maps, strict=True)), name="shifted")
+        weights, biases = (np.roll(one, -shift, axis=0) for one in (self.weights, self.biases))
+        return replace(self, weights=weights, biases=biases, name="shifted")
 
     def shuffled(self, *, seed: int) -> "TunedLens":
         """A control: each map with its inputs in another order, its outputs and norms as they were.
@@ -146,6 +146,7 @@ def read_lens(folder: Path) -> TunedLens:
     config = _config(folder / "config.json")
     table = read_table(weights_in(folder))
     depths, width = config.num_hidden_layers, config.d_model
+    shapes: dict[str, tuple[int, ...]]
     shapes = {f"{depth}.weight": (width, width) for depth in range(depths)}
     if config.bias:
         shapes |= {f"{depth}.bias": (width,) for depth in range(depths)}
