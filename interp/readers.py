@@ -4,7 +4,7 @@ A reader is a metric of a run like any other; a sweep that is given one never ho
 more than a few rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -57,14 +57,18 @@ def in_blocks(
     model: Model, encoded: Encoded, rows: Rows, hidden: Float[np.ndarray, "n d_model"], read: Reader
 ) -> Shaped[np.ndarray, "n ..."]:
     """What a reader says of states of rows, with the logits of a few of them at a time."""
-    most = max(BLOCK // (4 * model.backend.info.d_vocab), 1)
-    cuts = np.linspace(0, len(hidden), -(-len(hidden) // most) + 1).astype(int).tolist()
     return np.concatenate(
         [
             read.read(encoded, rows[low:high], unembedded(model, hidden[low:high]))
-            for low, high in pairwise(cuts)
+            for low, high in some_rows(model, len(hidden))
         ]
     )
+
+
+def some_rows(model: Model, n: int) -> Iterator[tuple[int, int]]:
+    """So many rows, cut into parts whose logits are held at once: [start, end) of each."""
+    most = max(BLOCK // (4 * model.backend.info.d_vocab), 1)
+    return pairwise(np.linspace(0, n, -(-n // most) + 1).astype(int).tolist())
 
 
 def unembedded(

@@ -52,6 +52,8 @@ class ModelSpec:
     parameters: int | None = None
     mlx_bits: int | None = None  # of a weight in the files that `mlx` names
     chat: Chat | None = None  # a base model has none; nothing is said of a model without an entry
+    lens: str = ""  # the name of a published tuned lens
+    lens_path: str = ""  # or the folder of one's own
     sets: tuple[tuple[str, str], ...] = ()  # prompt sets, and those its specs read in their place
     listed: bool = True  # in a registry, so that its id is known to every command
 
@@ -81,7 +83,7 @@ class ModelSpec:
 
 
 # The keys of an entry; `id` is its name, and `listed` says that there is one.
-FOLDERS: Final = ("path", "mlx_path")
+FOLDERS: Final = ("path", "mlx_path", "lens_path")
 NUMBERS: Final = {"parameters", "mlx_bits"}
 KEYS: Final = ("path", "hub", *(field.name for field in fields(ModelSpec)[3:-1]))
 
@@ -233,8 +235,9 @@ def _all_strings(values: object) -> bool:
 def _refuse_sources(table: Mapping[str, Any]) -> None:
     if ("path" in table) == ("hub" in table):
         raise DataError("an entry has either `path` or `hub`", received=", ".join(sorted(table)))
-    if "mlx" in table and "mlx_path" in table:
-        raise DataError("an entry has either `mlx` or `mlx_path`", received="both")
+    for key in ("mlx", "lens"):
+        if key in table and f"{key}_path" in table:
+            raise DataError(f"an entry has either `{key}` or `{key}_path`", received="both")
     if "mlx_bits" in table and "mlx" not in table:
         raise DataError("`mlx_bits` says what `mlx` holds", received="no `mlx`")
     for key in ("hub", "mlx", "base"):

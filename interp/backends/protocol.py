@@ -179,6 +179,10 @@ class Reference(Protocol):
         """The engine's own greedy decoding."""
         ...
 
+    def unembedding(self, tokens: Sequence[int]) -> Float[np.ndarray, "n d_model"]:
+        """The rows of the head that belong to some tokens, dequantised."""
+        ...
+
 
 class Backend(Protocol):
     """One loaded model on one engine."""

@@ -14,6 +14,7 @@ ROOMS = tuple(
         "positions",
         "doses",
         "reading",
+        "lenses",
         "decoding",
         "sharing",
         "thoughts",

@@ -218,14 +218,14 @@ MUTANTS = (
         "lens-ends-in-the-final-norm-s-output",
         "transformers #43862, hidden_states[-1]",
         replaced(
-            "interp.lens:depths", lambda right: lambda model: [*right(model)[:-1], final_norm()]
+            "interp.depths:depths", lambda right: lambda model: [*right(model)[:-1], final_norm()]
         ),
     ),
     Mutant(
         "lens-one-block-early",
         "SAELens #410",
         replaced(
-            "interp.lens:depths",
+            "interp.depths:depths",
             lambda _: lambda model: [embed(), embed(), *map(resid_post, range(model.n_layers - 1))],
         ),
     ),
