@@ -14,10 +14,12 @@ from interp.metrics import Choices, probability, rank
 from interp.models import Model
 from interp.positions import Position
 from interp.prompts import PromptSet, as_prompt_set
-from interp.readers import Logits, Reader, in_blocks
-from interp.sites import Site, embed, resid_post
+from interp.readers import Logits, Reader, Reads, in_blocks
+from interp.sites import PER_HEAD, Site, embed, resid_post
 from interp.stats import proportion
 from interp.streaming import streamed
+
+NOT_STREAM = frozenset({"final_norm", "logits", "thought"})
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -149,25 +151,48 @@ def read_depths(
     model: Model,
     prompts: PromptSet | Sequence[str],
     *,
-    read: Reader,
+    read: Reads,
     at: str | Position = "all",
 ) -> Shaped[np.ndarray, "token depth ..."]:
-    """What a reader says of every depth of the stream, at every token that a position names.
+    """What a reader says of every depth of the stream, at every token that a position names."""
+    return read_sites(model, prompts, depths(model), read=read, at=at)
+
+
+def read_sites(
+    model: Model,
+    prompts: PromptSet | Sequence[str],
+    sites: Sequence[Site],
+    *,
+    read: Reads,
+    at: str | Position = "all",
+) -> Shaped[np.ndarray, "token site ..."]:
+    """What a reader says of sites as wide as the stream, each as if it were the last of it.
 
     The tokens of the first prompt come first, each prompt's in order. The logits of a few tokens
     are held at a time, whatever the vocabulary.
+
+    Raises:
+        RequestError: a site of another shape than the stream's.
     """
+    odd = [site for site in sites if site.name in PER_HEAD or site.name in NOT_STREAM]
+    if odd or not sites:
+        raise RequestError(
+            "what is unembedded is as wide as the stream, before the final norm",
+            asked=f"read_sites({model.id}, ...)",
+            received=", ".join(map(str, odd)) or "no site",
+            hint="resid_post(layer), attn_out(layer) or mlp_out(layer)",
+        )
     encoded = model.encode(as_prompt_set(prompts))
-    mask, sites = encoded.mask(at), depths(model)
+    mask = encoded.mask(at)
     number = np.cumsum(mask).reshape(mask.shape) - 1
     report("unembed", ())
     said: np.ndarray | None = None
     for part in streamed(model, encoded, sites, at):
-        for depth, site in enumerate(sites):
+        for place, site in enumerate(sites):
             found = in_blocks(model, encoded, part.row, part.values[site], read)
             if said is None:
                 said = np.zeros((int(mask.sum()), len(sites), *found.shape[1:]), found.dtype)
-            said[number[part.row, part.at], depth] = found
+            said[number[part.row, part.at], place] = found
     return np.asarray(said)
 
 
