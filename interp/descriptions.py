@@ -69,14 +69,8 @@ class Described:
             tuple(map(str, sources)),
             tuple(map(str, targets)),
             "share of entities",
-            tuple(Panel(name, one._cells(sources, targets)) for name, one in panels.items()),
+            tuple(Panel(name, _cells(one, sources, targets)) for name, one in panels.items()),
         )
-
-    def _cells(
-        self, sources: Sequence[int], targets: Sequence[int]
-    ) -> tuple[tuple[float | None, ...], ...]:
-        rates = dict(zip(self.pairs, map(float, self.named.mean(axis=1)), strict=True))
-        return tuple(tuple(rates.get((one, other)) for one in sources) for other in targets)
 
 
 def states_of(
@@ -180,6 +174,14 @@ def put(
 ) -> tuple[Edit, ...]:
     """A state in the place of the placeholder's, before a block."""
     return (patch(resid_pre(layer), state, at=at),)
+
+
+def _cells(
+    one: Described, sources: Sequence[int], targets: Sequence[int]
+) -> tuple[tuple[float | None, ...], ...]:
+    """The share of each pair, a row for each target; None where there is no such pair."""
+    rates = dict(zip(one.pairs, map(float, one.named.mean(axis=1)), strict=True))
+    return tuple(tuple(rates.get((early, late)) for early in sources) for late in targets)
 
 
 def _next(logits: Logits, answers: Choices, _: Choices) -> Int[np.ndarray, "batch 2"]:

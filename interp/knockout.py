@@ -79,9 +79,7 @@ def window(layer: int, k: int, n_layers: int) -> range:
     return range(max(layer - k, 0), min(layer + k, n_layers - 1) + 1)
 
 
-def hide(
-    layers: range, *, to: str | Position, at: str | Position = "last"
-) -> tuple[Edit, ...]:
+def hide(layers: range, *, to: str | Position, at: str | Position = "last") -> tuple[Edit, ...]:
     """A place hidden from a position in some blocks, in all heads, while the prompt is read."""
     return tuple(block_attention(layer, at=at, to=to).during("prompt") for layer in layers)
 

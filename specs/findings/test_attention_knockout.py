@@ -1,8 +1,8 @@
 """What is known of the subject reaches the last position through a window of layers.
 
-The last token may not attend to the subject in the blocks around one layer. Where that window holds
-the blocks that fetch what is known of the subject, the answer is lost; far from it, it is not. Asked
-of capitals, of either hop alone and of both together.
+The last token may not attend to the subject in the blocks around one layer. Where that window
+holds the blocks that fetch what is known of the subject, the answer is lost; far from it, it is
+not. Asked of capitals, of either hop alone and of both together.
 
 Source:  Geva et al. 2023, "Dissecting Recall", arXiv:2304.14767; first and second hop as in Biran
          et al. 2024, "Hopping Too Late", arXiv:2406.12775v2, appendix on attention knockout.

@@ -1,7 +1,7 @@
 """Attention or MLP: which of them says the answer at the last position.
 
-What each sublayer adds to the stream at the last token is read by itself, through the final norm and
-the unembedding. If a sublayer fetches the answer, the answer is at the top of what it adds; the
+What each sublayer adds to the stream at the last token is read by itself, through the final norm
+and the unembedding. If a sublayer fetches the answer, the answer is at the top of what it adds; the
 answer of another question is not. Of two-hop questions the bridge is looked for as well.
 
 Source:  Geva et al. 2023, "Dissecting Recall", arXiv:2304.14767, who find that it is attention;
@@ -11,7 +11,6 @@ Differs: the answer instead of the model's own prediction, of questions that are
          answer as chance; exact paired tests.
 """
 
-import numpy as np
 import pytest
 
 from interp import run
