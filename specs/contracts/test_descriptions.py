@@ -6,13 +6,12 @@ prompt's state changes something. So the grid writes where it says.
 Source: contract of `interp.descriptions`; Ghandeharioun et al. 2024, arXiv:2401.06102.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from interp import relative_error, resid_pre, rounding, run
+from interp import PromptSet, relative_error, resid_pre, rounding, run
 from interp.descriptions import describe, noise_like, put, states_of
+from interp.prompts import Prompt
 
 pytestmark = pytest.mark.contract("patch")
 
@@ -22,8 +21,8 @@ def prompts(model, mixed_lengths):
     """Rows whose span is not their last token, with some answer."""
     encoded = model.encode(mixed_lengths)
     inside = mixed_lengths.where(encoded.indices("e1") < encoded.indices("last"))
-    named = tuple(replace(one, answers=("Paris",)) for one in inside.prompts)
-    return replace(inside, prompts=named)
+    rows = (Prompt(text=p.text, spans=p.spans, answers=("Paris",)) for p in inside.prompts)
+    return PromptSet("named", tuple(rows))
 
 
 def test_a_prompt_s_own_state_in_the_next_block_changes_nothing(model, prompts):

@@ -60,8 +60,11 @@ def test_attention_says_it_more_often_than_the_mlp(projected, measured):
         one: found.among("answer", one)[found.best("answer", one, chosen), tested]
         for one in SUBLAYERS
     }
-    for one, hits in says.items():
-        measured("on_top", proportion(hits), sublayer=one)
-        measured("on_top_somewhere", proportion(found.among("answer", one).any(0)), sublayer=one)
+    somewhere = {one: found.among("answer", one).any(axis=0) for one in SUBLAYERS}
+    for one in SUBLAYERS:
+        measured("on_top", proportion(says[one]), sublayer=one)
+        measured("on_top_somewhere", proportion(somewhere[one]), sublayer=one)
+    anywhere = mcnemar(*somewhere.values())
+    measured("mcnemar_p_somewhere", anywhere.p, n=anywhere.n, unit="p")
     p = measured("mcnemar_p", mcnemar(*says.values()).p, n=int(tested.sum()), unit="p")
     assert p < 0.01
