@@ -33,6 +33,8 @@ def described(model, descriptions, profile, measured, drawn):
         chosen, tested = halves(prompts.groups, seed=0)
         most = max(range(len(tried)), key=lambda number: controls[number][chosen].sum())
         measured("written_named", proportion(controls[most][tested]).needs(20))
+        answers = written(tried[most], [one.answers[0] for one in prompts.prompts], names)
+        measured("written_answer_named", proportion(run(model, answers).correct[tested]))
         layers = model.layers[:: profile.pick(quick=2, full=1)]
         own = states_of(model, prompts, layers, at=at)
         others = states_of(model, prompts.derange(seed=0), layers, at=at)

@@ -1,9 +1,11 @@
 """Knockouts, sublayers and descriptions: what they find is what runs say, and charts show it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from interp import PromptSet, attn_out, descriptions, generate, mlp_out, run
+from interp import PromptSet, attn_out, descriptions, generate, load, mlp_out, run
 from interp.charts import to_json
 from interp.descriptions import describe, placed, put, said, states_of, written
 from interp.errors import RequestError
@@ -14,34 +16,40 @@ from interp.prompts import Prompt
 from interp.sublayers import first_tokens, project_sublayers
 
 TEXTS = {"The capital of France is": "France", "In Spain the capital city is": "Spain"}
+ANSWERED = {
+    "The capital of France is": ("France", "Paris"),
+    "The opposite of hot is": ("hot", "cold"),
+    "The capital city of Japan is": ("Japan", "Tokyo"),
+}
+SHIPPED = Path(__file__).parents[2] / "fixtures" / "checkpoints" / "llama-world"
 ECHO = Prompt(text="dog -> dog , x ->", spans={"x": " x"})
 
 
+@pytest.fixture(scope="module")
+def world():
+    """The shipped Llama: a knockout needs a model that answers something."""
+    return load(str(SHIPPED))
+
+
 @pytest.fixture
-def answered(llama):
-    """Prompts whose answer is what the tiny model says, whatever that is."""
-    rows = [Prompt(text=text, spans={"e1": name}) for text, name in TEXTS.items()]
-    tokens = run(llama, PromptSet("plain", tuple(rows))).likeliest.tolist()
-    words = [llama.backend.tokenizer.decode([token]) for token in tokens]
-    named = [
-        Prompt(text=one.text, spans=one.spans, answers=(word.strip(),))
-        for one, word in zip(rows, words, strict=True)
+def answered():
+    """Questions that it answers."""
+    rows = [
+        Prompt(text=text, spans={"e1": name}, answers=(answer,))
+        for text, (name, answer) in ANSWERED.items()
     ]
-    prompts = PromptSet("answered", tuple(named))
-    if not run(llama, prompts).correct.all():
-        pytest.skip("the tiny model says what no text begins with")
-    return prompts
+    return PromptSet("answered", tuple(rows))
 
 
 @pytest.mark.parametrize("k", [0, 1])
-def test_a_knockout_is_what_runs_with_its_edits_lose(llama, answered, k):
+def test_a_knockout_is_what_runs_with_its_edits_lose(world, answered, k):
     hidden = {"subject": span("e1"), "others": besides("e1")}
-    found, plain = knock_out(llama, answered, hidden, k=k), run(llama, answered)
+    found, plain = knock_out(world, answered, hidden, k=k), run(world, answered)
     tokens = plain.encoded.answers
     for name, place in hidden.items():
-        for layer in llama.layers:
-            edits = hide(window(layer, k, llama.n_layers), to=place)
-            done = run(llama, answered, *edits)
+        for layer in world.layers:
+            edits = hide(window(layer, k, world.n_layers), to=place)
+            done = run(world, answered, *edits)
             assert np.array_equal(found.lost[name][layer], ~done.correct)
             before, after = (np.log(probability(r.next_logits, tokens)) for r in (plain, done))
             assert np.allclose(found.drop[name][layer], before - after, atol=1e-5)
@@ -75,8 +83,8 @@ def test_too_few_other_tokens_are_told(llama):
         encoded.mask(besides("e1", draw=0))
 
 
-def test_draws_differ_by_seed_and_spell_themselves(llama, answered):
-    encoded = llama.encode(answered)
+def test_draws_differ_by_seed_and_spell_themselves(world, answered):
+    encoded = world.encode(answered)
     draws = [encoded.mask(besides("e1", draw=seed)) for seed in range(20)]
     assert any((one != draws[0]).any() for one in draws)
     assert str(besides("e1")) == 'besides("e1")'
@@ -128,9 +136,9 @@ def test_a_name_is_said_in_whole_words(name, expected):
     assert descriptions._holds("in Rome, he", ["Lima", name]) is expected
 
 
-def test_what_is_said_is_what_is_generated(llama, answered):
-    done = generate(llama, answered, max_new_tokens=3)
-    own = said(llama, answered, max_new_tokens=3)
+def test_what_is_said_is_what_is_generated(world, answered):
+    done = generate(world, answered, max_new_tokens=3)
+    own = said(world, answered, max_new_tokens=3)
     words = [one.answers for one in answered.prompts]
     assert own.tolist() == [
         descriptions._holds(text, names) for text, names in zip(done.texts, words, strict=True)
