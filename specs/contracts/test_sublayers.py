@@ -10,22 +10,12 @@ Mathematical Framework for Transformer Circuits".
 import numpy as np
 import pytest
 
-from interp import (
-    PromptSet,
-    attn_out,
-    embed,
-    logit_lens,
-    mlp_out,
-    relative_error,
-    resid_post,
-    rounding,
-    run,
-)
+from interp import PromptSet, embed, logit_lens, relative_error, resid_post, rounding, run
 from interp.errors import RequestError
 from interp.lens import read_sites
 from interp.prompts import Prompt
 from interp.readers import Ranks, Reader
-from interp.sites import final_norm
+from interp.sites import attn_out, final_norm, mlp_out
 from interp.sublayers import first_tokens, project_sublayers
 
 pytestmark = pytest.mark.contract("lens")

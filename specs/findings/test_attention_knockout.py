@@ -29,7 +29,7 @@ HIDDEN = {
 
 @pytest.fixture(params=["capitals", "first hop", "second hop", "both hops"])
 def answered(model, request, country_capitals, two_hop, profile):
-    """Questions that are answered, and the groups that halves must not tear apart."""
+    """Questions that are answered, and their halves, which tear no group apart."""
     hops = two_hop.only(split="test")
     hops = hops.where(np.arange(len(hops)) % profile.pick(quick=4, full=1) == 0)
     capitals = country_capitals.only(split="test")
@@ -41,15 +41,15 @@ def answered(model, request, country_capitals, two_hop, profile):
     }[request.param]
     kept = run(model, asked).correct & comparable(model, asked, "e1")
     prompts = asked.where(kept, at_least=40)
-    return prompts, [group for group, stays in zip(groups, kept, strict=True) if stays]
+    names = [group for group, stays in zip(groups, kept, strict=True) if stays]
+    return prompts, *halves(names, seed=0)
 
 
 @pytest.mark.finding("knockout.subject-window", version=1, source=SOURCE)
 def test_the_subject_reaches_the_last_token_in_a_window(model, answered, measured, drawn):
-    prompts, groups = answered
+    prompts, chosen, tested = answered
     found = knock_out(model, prompts, HIDDEN, k=half_window(model))
     drawn("layers", found.chart("as many others"))
-    chosen, tested = halves(groups, seed=0)
     costliest = measured("layer", found.costliest("subject", chosen), unit="layer")
     for name in HIDDEN:
         measured("lost", proportion(found.lost[name][costliest, tested]), hidden=name)
