@@ -29,20 +29,22 @@ HIDDEN = {
 
 @pytest.fixture(params=["capitals", "first hop", "second hop", "both hops"])
 def answered(model, request, country_capitals, two_hop, profile):
-    """Questions that are answered, and their halves, which tear no group apart."""
-    hops = two_hop.only(split="test")
-    hops = hops.where(np.arange(len(hops)) % profile.pick(quick=4, full=1) == 0)
-    capitals = country_capitals.only(split="test")
+    """Questions that are answered, each once, and their halves, which tear no group apart."""
+    hops, capitals = two_hop.only(split="test"), country_capitals.only(split="test")
+    countries = [str(one.labels["country"]) for one in capitals.prompts]
     asked, groups = {
-        "capitals": (capitals, [str(one.labels["country"]) for one in capitals.prompts]),
+        "capitals": (capitals, countries),
         "first hop": (hops.first_hop, hops.groups),
         "second hop": (hops.second_hop, hops.groups),
         "both hops": (hops, hops.groups),
     }[request.param]
-    kept = run(model, asked).correct & comparable(model, asked, "e1")
-    prompts = asked.where(kept, at_least=40)
+    _, first = np.unique([one.content for one in asked.prompts], return_index=True)
+    once = np.isin(np.arange(len(asked)), first)
+    kept = once & (once.cumsum() % -(-len(first) // profile.pick(quick=100, full=10_000)) == 0)
+    some = asked.where(kept)
+    kept[kept] = run(model, some).correct & comparable(model, some, "e1")
     names = [group for group, stays in zip(groups, kept, strict=True) if stays]
-    return prompts, *halves(names, seed=0)
+    return asked.where(kept, at_least=40), *halves(names, seed=0)
 
 
 @pytest.mark.finding("knockout.subject-window", version=1, source=SOURCE)
