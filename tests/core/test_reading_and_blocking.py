@@ -60,10 +60,10 @@ def test_a_window_is_as_large_a_part_of_a_model_as_the_paper_s(llama):
     assert half_window(llama) == round(3 * llama.n_layers / 32)
 
 
-def test_only_what_is_answered_can_be_lost(llama):
-    wrong = PromptSet("wrong", (Prompt(text="The capital", answers=("zebra",)),))
+def test_only_what_is_answered_can_be_lost(world):
+    wrong = PromptSet("wrong", (Prompt(text="The capital", answers=("Paris",)),))
     with pytest.raises(RequestError, match="only an answer that is right"):
-        knock_out(llama, wrong, {"all": "all"}, k=0)
+        knock_out(world, wrong, {"all": "all"}, k=0)
 
 
 def test_the_costliest_is_of_the_chosen_and_the_farthest_at_an_end():
@@ -94,7 +94,7 @@ def test_draws_differ_by_seed_and_spell_themselves(world, answered):
 def test_projections_are_the_ranks_of_what_is_added(any_model):
     for name in {"attn_out", "mlp_out"} & any_model.backend.info.refused.keys():
         pytest.skip(any_model.backend.info.refused[name])
-    rows = (Prompt(text=text, answers=(word,)) for text, word in TEXTS.items())
+    rows = (Prompt(text=text, answers=("Paris",)) for text in TEXTS)
     prompts = PromptSet("named", tuple(rows))
     tokens = first_tokens(any_model, prompts)
     found = project_sublayers(any_model, prompts, {"name": tokens})
@@ -114,18 +114,18 @@ def test_a_written_entity_takes_the_placeholder_s_place():
     assert written(bare, ["hot"], [("hot",)]).prompts[0].text == "hot ->"
 
 
-def test_a_described_cell_is_the_run_with_its_edit(llama):
+def test_a_described_cell_is_the_run_with_its_edit(world):
     source = PromptSet("source", tuple(Prompt(text=t, spans={"e1": n}) for t, n in TEXTS.items()))
-    states = states_of(llama, source, [0, 2], at="e1")
+    states = states_of(world, source, [0, 2], at="e1")
     into = placed(ECHO, [(name,) for name in TEXTS.values()])
-    found = describe(llama, into, states)
+    found = describe(world, into, states)
     for (early, late), likeliest in zip(found.pairs, found.likeliest, strict=True):
-        done = run(llama, into, *put(late, states[early], at="x"))
+        done = run(world, into, *put(late, states[early], at="x"))
         assert likeliest.tolist() == done.likeliest.tolist()
         assert found.by((early, late)).tolist() == done.correct.tolist()
     chart = found.chart({"again": found})
     assert chart.columns == ("0", "2")
-    assert chart.rows == tuple(map(str, llama.layers))
+    assert chart.rows == tuple(map(str, world.layers))
     assert to_json(chart)
 
 
