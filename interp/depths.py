@@ -10,18 +10,20 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from interp.encoded import Encoded
+from interp.errors import RequestError
 from interp.ledger import report
 from interp.metrics import kl_divergence
 from interp.models import Model
 from interp.positions import Position
 from interp.prompts import PromptSet, as_prompt_set
-from interp.readers import Reader, in_blocks, some_rows, unembedded
-from interp.sites import Site, embed, resid_post
+from interp.readers import Reads, in_blocks, some_rows, unembedded
+from interp.sites import PER_HEAD, Site, embed, resid_post
 from interp.streaming import Part, streamed
 
 States = Float[np.ndarray, "n d_model"]
 Through = Callable[[int, States], States]
 Says = Callable[[Part], Iterator[np.ndarray]]
+NOT_STREAM = frozenset({"final_norm", "logits", "thought"})
 
 
 def untranslated(_depth: int, hidden: States) -> States:
@@ -43,7 +45,7 @@ def read_depths(
     model: Model,
     prompts: PromptSet | Sequence[str],
     *,
-    read: Reader,
+    read: Reads,
     at: str | Position = "all",
     through: Through = untranslated,
 ) -> Shaped[np.ndarray, "token depth ..."]:
@@ -67,7 +69,39 @@ def read_depths(
             hidden = through(depth, part.values[site])
             yield in_blocks(model, encoded, part.row, hidden, read)
 
-    return _by_token(model, encoded, at, says)
+    return _by_token(model, encoded, sites, at, says)
+
+
+def read_sites(
+    model: Model,
+    prompts: PromptSet | Sequence[str],
+    sites: Sequence[Site],
+    *,
+    read: Reads,
+    at: str | Position = "all",
+) -> Shaped[np.ndarray, "token site ..."]:
+    """What a reader says of sites as wide as the stream, each as if it were the last of it.
+
+    Tokens are in the order of `read_depths`, and as few logits are held at a time.
+
+    Raises:
+        RequestError: no site, or one of another shape than the stream's.
+    """
+    odd = [site for site in sites if site.name in PER_HEAD or site.name in NOT_STREAM]
+    if odd or not sites:
+        raise RequestError(
+            "what is unembedded is as wide as the stream, before the final norm",
+            asked=f"read_sites({model.id}, ...)",
+            received=", ".join(map(str, odd)) or "no site",
+            hint="resid_post(layer), attn_out(layer) or mlp_out(layer)",
+        )
+    encoded = model.encode(as_prompt_set(prompts))
+
+    def says(part: Part) -> Iterator[np.ndarray]:
+        for site in sites:
+            yield in_blocks(model, encoded, part.row, part.values[site], read)
+
+    return _by_token(model, encoded, sites, at, says)
 
 
 def divergences(
@@ -89,7 +123,7 @@ def divergences(
             hidden = through(depth, part.values[site])
             yield _apart(model, part.values[sites[-1]], hidden)
 
-    return _by_token(model, encoded, at, says)
+    return _by_token(model, encoded, sites, at, says)
 
 
 def _apart(model: Model, final: States, hidden: States) -> Float[np.ndarray, " n"]:
@@ -102,15 +136,17 @@ def _apart(model: Model, final: States, hidden: States) -> Float[np.ndarray, " n
     )
 
 
-def _by_token(model: Model, encoded: Encoded, at: str | Position, says: Says) -> np.ndarray:
-    """What is said of each depth of each part of the prompts, put in the order of the tokens."""
-    mask, sites = encoded.mask(at), depths(model)
+def _by_token(
+    model: Model, encoded: Encoded, sites: Sequence[Site], at: str | Position, says: Says
+) -> np.ndarray:
+    """What is said of each site of each part of the prompts, put in the order of the tokens."""
+    mask = encoded.mask(at)
     number = np.cumsum(mask).reshape(mask.shape) - 1
     report("unembed", ())
     said: np.ndarray | None = None
     for part in streamed(model, encoded, sites, at):
-        for depth, found in enumerate(says(part)):
+        for place, found in enumerate(says(part)):
             if said is None:
                 said = np.zeros((int(mask.sum()), len(sites), *found.shape[1:]), found.dtype)
-            said[number[part.row, part.at], depth] = found
+            said[number[part.row, part.at], place] = found
     return np.asarray(said)

@@ -63,6 +63,9 @@ class Encoded:
     def _mask(self, place: Position) -> Bool[np.ndarray, "batch pos"]:
         mask = np.zeros((len(self.ids), max(self.lengths)), dtype=bool)
         for row in range(len(self.ids)):
+            if place.kind == "besides":
+                mask[row, self._besides(row, place)] = True
+                continue
             start, end = self._range(row, place)
             mask[row, start:end] = True
         return mask
@@ -101,3 +104,21 @@ class Encoded:
         return {"first": (start, start + 1), "last": (end - 1, end), "all": (start, end)}[
             place.part
         ]
+
+    def _besides(self, row: int, place: Position) -> Int[np.ndarray, " token"]:
+        """The tokens before the last that are not of the span, or as many of them as it has."""
+        start, end = self._range(row, Position("span", place.name, "all"))
+        earlier = np.arange(len(self.ids[row]) - 1)
+        others = earlier[(earlier < start) | (earlier >= end)]
+        if place.draw is None:
+            return others
+        if len(others) < end - start:
+            raise RequestError(
+                "a row has too few other tokens to draw as many as the span has",
+                asked=f"at={place}",
+                expected=f"{end - start} before the last that are not of the span",
+                received=len(others),
+                where=f"prompt {row + 1} of {len(self.ids)}: {self.prompts.prompts[row].content!r}",
+            )
+        rng = np.random.default_rng([place.draw, *self.ids[row]])
+        return np.sort(rng.choice(others, end - start, replace=False))

@@ -198,7 +198,7 @@ def _look(edit: Edit) -> tuple[object, ...]:
     """What edits that are equal have in common, at little cost."""
     dose = np.asarray(edit.alpha, np.float32).tobytes()
     some = edit.vector.reshape(-1)[:: max(edit.vector.size // 16, 1)].tobytes()
-    named = (edit.verb, edit.site, edit.at, edit.rows, edit.phase, edit.heads, edit.unit)
+    named = (edit.verb, edit.site, edit.at, edit.to, edit.rows, edit.phase, edit.heads, edit.unit)
     return (*named, edit.fingerprint, dose, edit.vector.shape, some)
 
 

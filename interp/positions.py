@@ -5,18 +5,22 @@ from typing import Literal
 
 from interp.errors import RequestError
 
-Kind = Literal["all", "first", "last", "span", "after", "thought"]
+Kind = Literal["all", "first", "last", "span", "after", "besides", "thought"]
 Part = Literal["first", "last", "all"]
 WHOLE_ROW: tuple[Kind, ...] = ("all", "first", "last")
 
 
 @dataclass(frozen=True)
 class Position:
-    """A named place in a row; `part` says which tokens of a span are meant."""
+    """A named place in a row; `part` says which tokens of a span are meant.
+
+    With `draw` they are drawn by this seed from what the kind names, as many as the span has.
+    """
 
     kind: Kind
     name: str = ""
     part: Part = "last"
+    draw: int | None = None
 
     def __str__(self) -> str:
         """As a spec writes it."""
@@ -24,6 +28,8 @@ class Position:
             return f'"{self.kind}"'
         if self.kind == "after":
             return f'after("{self.name}")'
+        if self.kind == "besides":
+            return f'besides("{self.name}"{"" if self.draw is None else f", draw={self.draw}"})'
         if self.kind == "thought":
             return f"thought({self.name})" if self.name else "all_thoughts()"
         return f'"{self.name}"' if self.part == "last" else f'span("{self.name}", "{self.part}")'
@@ -42,6 +48,17 @@ def span(name: str, part: Part = "all") -> Position:
 def after(name: str) -> Position:
     """Every position after the end of a named span, generated tokens included."""
     return Position("after", name)
+
+
+def besides(name: str, *, draw: int | None = None) -> Position:
+    """The tokens before a row's last one that are not of a named span.
+
+    Args:
+        name: the span.
+        draw: where given, the seed by which as many of these tokens are drawn as the span has; the
+            same for a row whatever else is in its batch.
+    """
+    return Position("besides", name, "all", draw)
 
 
 def thought(step: int) -> Position:

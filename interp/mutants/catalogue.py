@@ -11,6 +11,7 @@ ROOMS = tuple(
     for room in (
         "hooks",
         "attention",
+        "describing",
         "positions",
         "doses",
         "reading",

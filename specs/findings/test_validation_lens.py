@@ -14,7 +14,7 @@ import pytest
 
 from interp import relative_error, rounding, run
 from interp.charts import Curves, Line, Plot
-from interp.lens import depths, read_depths
+from interp.depths import depths, read_depths
 from interp.metrics import kl_divergence
 from interp.readers import Reader, unembedded
 from interp.stats import average, sign_test, trend
