@@ -10,8 +10,10 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from interp.errors import RequestError, closest
-from interp.positions import Position, position
+from interp.positions import Part, Position, position
 from interp.prompts import PromptSet
+
+FEWEST: dict[Part, int] = {"first": 1, "middle": 3, "last": 1, "all": 0}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -95,15 +97,21 @@ class Encoded:
                 "a position's name matches nothing",
                 asked=f"at={place}",
                 received=repr(place.name),
-                where=f"prompt {row + 1} of {len(self.ids)}: {self.prompts.prompts[row].content!r}",
+                where=self._where(row),
                 hint=closest(place.name, [*self.spans[row], "all", "first", "last"]),
             )
         start, end = self.spans[row][place.name]
-        if place.kind == "after":
-            return end, length
-        return {"first": (start, start + 1), "last": (end - 1, end), "all": (start, end)}[
-            place.part
-        ]
+        low, high = (end, length) if place.kind == "after" else (start, end)
+        if high - low < FEWEST[place.part]:
+            raise RequestError(
+                "too few tokens for such a part",
+                asked=f"at={place}",
+                expected=f"at least {FEWEST[place.part]}",
+                received=high - low,
+                where=self._where(row),
+                hint="leave such prompts out",
+            )
+        return _part_of(low, high, place.part)
 
     def _besides(self, row: int, place: Position) -> Int[np.ndarray, " token"]:
         """The tokens before the last that are not of the span, or as many of them as it has."""
@@ -118,7 +126,18 @@ class Encoded:
                 asked=f"at={place}",
                 expected=f"{end - start} before the last that are not of the span",
                 received=len(others),
-                where=f"prompt {row + 1} of {len(self.ids)}: {self.prompts.prompts[row].content!r}",
+                where=self._where(row),
             )
         rng = np.random.default_rng([place.draw, *self.ids[row]])
         return np.sort(rng.choice(others, end - start, replace=False))
+
+    def _where(self, row: int) -> str:
+        """A row, as errors name it."""
+        return f"prompt {row + 1} of {len(self.ids)}: {self.prompts.prompts[row].content!r}"
+
+
+def _part_of(low: int, high: int, part: Part) -> tuple[int, int]:
+    """Which of the tokens [low, high) a part names."""
+    middle = low + (high - low - 1) // 2
+    parts = {"first": (low, low + 1), "last": (high - 1, high), "middle": (middle, middle + 1)}
+    return parts.get(part, (low, high))

@@ -6,7 +6,7 @@ from typing import Literal
 from interp.errors import RequestError
 
 Kind = Literal["all", "first", "last", "span", "after", "besides", "thought"]
-Part = Literal["first", "last", "all"]
+Part = Literal["first", "middle", "last", "all"]
 WHOLE_ROW: tuple[Kind, ...] = ("all", "first", "last")
 
 
@@ -27,7 +27,8 @@ class Position:
         if self.kind in WHOLE_ROW:
             return f'"{self.kind}"'
         if self.kind == "after":
-            return f'after("{self.name}")'
+            only = "" if self.part == "all" else f', "{self.part}"'
+            return f'after("{self.name}"{only})'
         if self.kind == "besides":
             return f'besides("{self.name}"{"" if self.draw is None else f", draw={self.draw}"})'
         if self.kind == "thought":
@@ -37,17 +38,23 @@ class Position:
     @property
     def reaches_generated(self) -> bool:
         """Whether tokens decoded after the prompt belong to this position too."""
-        return self.kind in ("all", "after")
+        return self.kind == "all" or (self.kind == "after" and self.part == "all")
 
 
 def span(name: str, part: Part = "all") -> Position:
-    """The tokens of a span named in the prompt set: all of them, the first or the last."""
+    """The tokens of a span named in the prompt set: all of them, or one.
+
+    The middle one is between the first and the last; the earlier of two.
+    """
     return Position("span", name, part)
 
 
-def after(name: str) -> Position:
-    """Every position after the end of a named span, generated tokens included."""
-    return Position("after", name)
+def after(name: str, part: Part = "all") -> Position:
+    """Every position after the end of a named span, generated tokens included; or one of them.
+
+    One of them is of the prompt: the first after the span, the prompt's last, or the middle one.
+    """
+    return Position("after", name, part)
 
 
 def besides(name: str, *, draw: int | None = None) -> Position:

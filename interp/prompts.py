@@ -185,20 +185,27 @@ class PromptSet:
             )
         return self._kept([bool(kept) for kept in mask], asked=f"{self.name}.where(...)")
 
-    def derange(self, *, seed: int) -> "PromptSet":
+    def derange(self, *, seed: int, alike: Sequence[str] = ()) -> "PromptSet":
         """The same prompts in an order in which no row keeps its own group or shares an answer.
+
+        Args:
+            seed: of the order.
+            alike: labels that a row and its partner must share.
 
         Raises:
             InconclusiveError: some row has no partner.
         """
         order = np.random.default_rng(seed).permutation(len(self))
-        partners = tuple(self._stranger(row, order) for row in range(len(self)))
+        partners = tuple(self._stranger(row, order, alike) for row in range(len(self)))
         return replace(self, prompts=partners)
 
-    def _stranger(self, row: int, order: np.ndarray) -> Prompt:
+    def _stranger(self, row: int, order: np.ndarray, alike: Sequence[str]) -> Prompt:
         own = self.prompts[row]
+        shared = {(name, own.labels.get(name)) for name in alike}
         for index in np.roll(order, -row).tolist():
             other = self.prompts[int(index)]
+            if not shared <= set(other.labels.items()):
+                continue
             if other.group != own.group and not set(other.answers) & set(own.answers):
                 return other
         raise InconclusiveError(

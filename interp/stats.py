@@ -149,6 +149,11 @@ def halves(
     return chosen, ~chosen
 
 
+def evenly(n: int, most: int) -> Bool[np.ndarray, " n"]:
+    """Which of n items to take, so that they are `most` at most and evenly spread."""
+    return np.isin(np.arange(n), np.linspace(0, n - 1, min(most, n)).astype(int))
+
+
 def _sign_test(difference: Float[np.ndarray, " n"], tail: Tail) -> ExactTest:
     from scipy.stats import binomtest  # noqa: PLC0415  two seconds to import
 

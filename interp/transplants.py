@@ -17,6 +17,7 @@ from interp.charts import Bars, Curves, Line, Part, Plot
 from interp.edits import Edit, patch
 from interp.errors import InconclusiveError
 from interp.models import Model
+from interp.norms import noise_like
 from interp.outcomes import OUTCOMES, Outcomes, outcomes
 from interp.positions import thought
 from interp.prompts import Prompt, PromptSet
@@ -107,12 +108,6 @@ def transplant(site: Site, donor: Donor, steps: Iterable[int]) -> tuple[Edit, ..
     return tuple(patch(site, donor[site][step], at=thought(step)) for step in sorted(steps))
 
 
-def noise_like(donor: Donor, *, seed: int) -> Donor:
-    """Random vectors, each as long as the one it stands for."""
-    rng = np.random.default_rng(seed)
-    return {site: scaled(rng.normal(size=own.shape), own) for site, own in donor.items()}
-
-
 def mean_like(donor: Donor) -> Donor:
     """Each thought's mean over the questions, for every question."""
     means = {site: own.mean(axis=1, keepdims=True) for site, own in donor.items()}
@@ -196,11 +191,3 @@ def _texts(thinking: Thinking) -> Shaped[np.ndarray, " batch"]:
 
 def _next_logits(thinking: Thinking) -> Float[np.ndarray, "batch d_vocab"]:
     return thinking.next_logits
-
-
-def scaled(
-    values: Float[np.ndarray, "..."], like: Float[np.ndarray, "..."]
-) -> Float[np.ndarray, "..."]:
-    """These vectors, each as long as its counterpart."""
-    lengths = [np.linalg.norm(one, axis=-1, keepdims=True) for one in (like, values)]
-    return np.asarray(values * lengths[0] / lengths[1], dtype=np.float32)

@@ -20,6 +20,7 @@ ROOMS = tuple(
         "sharing",
         "thoughts",
         "statistics",
+        "moving",
         "data",
         "mlx",
     )

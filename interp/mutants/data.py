@@ -20,7 +20,7 @@ def any_split(right: Any) -> Any:
 def with_fixed_points(_right: Any) -> Any:
     """A permutation, in which a row may keep itself."""
 
-    def derange(self: Any, *, seed: int) -> Any:
+    def derange(self: Any, *, seed: int, **_alike: Any) -> Any:
         order = np.random.default_rng(seed).permutation(len(self))
         return replace(self, prompts=tuple(self.prompts[row] for row in order))
 
@@ -89,7 +89,10 @@ MUTANTS = (
         "donors-are-the-recipients",
         "HoppingTooLate",
         replaced(
-            DERANGE, lambda _: lambda self, *, seed: replace(self, version=self.version + 0 * seed)
+            DERANGE,
+            lambda _: (
+                lambda self, *, seed, **_alike: replace(self, version=self.version + 0 * seed)
+            ),
         ),
     ),
     Mutant("shuffled-with-fixed-points", PLAN, replaced(DERANGE, with_fixed_points)),

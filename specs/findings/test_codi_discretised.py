@@ -14,10 +14,11 @@ import pytest
 
 from interp import fed, resid_post, think
 from interp.charts import Forest, Interval, Row
+from interp.norms import scaled
 from interp.stats import mcnemar, proportion
 from interp.thought_sweeps import think_sweep
 from interp.thoughts import N_THOUGHTS, read_thoughts, word_vectors
-from interp.transplants import scaled, thoughts_of, transplant
+from interp.transplants import thoughts_of, transplant
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 CORRECT = attrgetter("correct")

@@ -16,9 +16,10 @@ import pytest
 from interp import fed, resid_post, think
 from interp.charts import HeatMap, Panel, floats
 from interp.metrics import kl_divergence
+from interp.norms import noise_like
 from interp.stats import average, halves, sign_test
 from interp.thoughts import N_THOUGHTS, frame
-from interp.transplants import both_correct, noise_like, thoughts_of, transplant
+from interp.transplants import both_correct, thoughts_of, transplant
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"

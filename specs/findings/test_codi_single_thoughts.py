@@ -15,10 +15,11 @@ import pytest
 
 from interp import fed, think
 from interp.charts import HeatMap, Panel, floats
+from interp.norms import noise_like
 from interp.stats import halves, holm, mcnemar, proportion
 from interp.thought_sweeps import think_sweep
 from interp.thoughts import N_THOUGHTS
-from interp.transplants import mean_like, noise_like, thoughts_of, transplant
+from interp.transplants import mean_like, thoughts_of, transplant
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "CODI, arXiv:2502.21074v3, and LLaMA vs GPT-2 Activation Patching Comparison, 2025-10-20"

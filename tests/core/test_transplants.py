@@ -5,6 +5,7 @@ import pytest
 
 from interp.charts import describe
 from interp.errors import InconclusiveError
+from interp.norms import noise_like
 from interp.outcomes import outcomes
 from interp.prompts import Prompt, PromptSet
 from interp.sites import resid_post
@@ -14,7 +15,6 @@ from interp.transplants import (
     Pairs,
     estimate_curves,
     mean_like,
-    noise_like,
     outcome_bars,
     same_answer,
     transplant,
