@@ -140,12 +140,24 @@ class PromptSet:
     @property
     def first_hop(self) -> "PromptSet":
         """The questions for the first hop of each two-hop prompt."""
-        return self._companions("first_hop")
+        return self.companions("first_hop")
 
     @property
     def second_hop(self) -> "PromptSet":
         """The questions for the second hop of each two-hop prompt."""
-        return self._companions("second_hop")
+        return self.companions("second_hop")
+
+    def companions(self, name: str) -> "PromptSet":
+        """The prompt that stands beside each one under a name, such as "first_hop".
+
+        Raises:
+            RequestError: a prompt has none.
+        """
+        found = tuple(getattr(prompt, name, None) for prompt in self.prompts)
+        whole = tuple(one for one in found if isinstance(one, Prompt))
+        if len(whole) < len(self):
+            raise RequestError("these prompts have no such companions", asked=f"{self.name}.{name}")
+        return replace(self, name=f"{self.name}.{name}", prompts=whole)
 
     def only(self, *, split: str = "", **labels: Label) -> "PromptSet":
         """The prompts of one split and with these labels.
@@ -206,12 +218,6 @@ class PromptSet:
             asked=f"{self.name}.derange()",
             received=repr(own.content),
         )
-
-    def _companions(self, name: str) -> "PromptSet":
-        companions = tuple(getattr(prompt, name) for prompt in self.prompts)
-        if not all(companions):
-            raise RequestError("these prompts have no such companions", asked=f"{self.name}.{name}")
-        return replace(self, name=f"{self.name}.{name}", prompts=companions)
 
     def _kept(self, keep: Sequence[bool], *, asked: str) -> "PromptSet":
         kept = tuple(prompt for prompt, stays in zip(self.prompts, keep, strict=True) if stays)
