@@ -84,6 +84,28 @@ def average(values: Shaped[np.ndarray, "..."], *, seed: int = 0) -> Estimate:
     return Estimate(float(items.mean()), float(low), float(high), len(items), items)
 
 
+def clustered(
+    values: Shaped[np.ndarray, "..."], clusters: Sequence[str], *, seed: int = 0
+) -> Estimate:
+    """The mean of the items, [n], with a percentile bootstrap interval over clusters of them.
+
+    Items of one cluster (a bridge, a template) come and go together; `n` counts items.
+
+    Raises:
+        RequestError: there are no items, or a cluster is not named for each.
+    """
+    items = _items(values).astype(np.float64)
+    if len(clusters) != len(items):
+        raise RequestError("each item has its cluster", expected=len(items), received=len(clusters))
+    _, place = np.unique(np.array(clusters), return_inverse=True)
+    sums, sizes = np.bincount(place, items), np.bincount(place)
+    draws = np.random.default_rng(seed).integers(len(sizes), size=(RESAMPLES, len(sizes)))
+    means = sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    mean = float(items.mean())
+    return Estimate(mean, min(float(low), mean), max(float(high), mean), len(items), items)
+
+
 def paired_difference(
     a: Shaped[np.ndarray, " n"], b: Shaped[np.ndarray, " m"], *, seed: int = 0
 ) -> Estimate:

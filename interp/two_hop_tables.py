@@ -22,7 +22,7 @@ import numpy as np
 
 from interp.errors import DataError, RequestError, closest
 from interp.fact_tables import chained
-from interp.prompts import Label, Prompt, PromptSet
+from interp.prompts import Label, Prompt, PromptSet, companions
 
 SOURCE: Final = "Biran et al. 2024, Hopping Too Late, arXiv:2406.12775v2: its table's columns"
 ENTITIES: Final = ("e1", "e2", "e3")
@@ -51,7 +51,7 @@ def entity_shortcut(prompts: PromptSet) -> PromptSet:
     Raises:
         RequestError: the prompts have no shortcuts.
     """
-    return prompts.companions("entity_shortcut")
+    return companions(prompts, "entity_shortcut")
 
 
 def relation_shortcut(prompts: PromptSet) -> PromptSet:
@@ -60,7 +60,7 @@ def relation_shortcut(prompts: PromptSet) -> PromptSet:
     Raises:
         RequestError: the prompts have no shortcuts.
     """
-    return prompts.companions("relation_shortcut")
+    return companions(prompts, "relation_shortcut")
 
 
 def read_two_hop(path: Path | str) -> PromptSet:
