@@ -96,7 +96,7 @@ class Hops:
         return self.prompts.where(self.kept, at_least=at_least)
 
 
-def hops(model: Model, prompts: PromptSet, *, right: Right = next_token) -> Hops:
+def known_hops(model: Model, prompts: PromptSet, *, right: Right = next_token) -> Hops:
     """What a model knows of two-hop questions, by a metric of what is right.
 
     Raises:

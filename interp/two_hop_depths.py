@@ -8,7 +8,7 @@ Differs: every statistic stands beside the same one of a stranger, a prompt with
          t1 too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Final, Literal
@@ -23,6 +23,7 @@ from interp.metrics import Choices
 from interp.models import Model
 from interp.prompts import PromptSet
 from interp.readers import Logits, Reader
+from interp.stats import Estimate, clustered
 from interp.two_hop import questions, spelled
 
 PLACES: Final = ("e1", "last")  # the paper's t1 and t2
@@ -79,14 +80,15 @@ class Depths:
             bridge, self.of_strangers("answer", answer_at) if swapped == "both" else answer
         )
 
-    def gap(
+    def gap(self, bridge_at: str, answer_at: str = "last") -> Float[np.ndarray, " batch"]:
+        """Layers from bridge to answer, above 0 in sequence; NaN where one never comes up."""
+        return self._apart(self.of("bridge", bridge_at), self.of("answer", answer_at))
+
+    def gap_by_chance(
         self, bridge_at: str, answer_at: str = "last"
-    ) -> tuple[Float[np.ndarray, " resolved"], tuple[str, ...]]:
-        """Layers from bridge to answer where both come up, and the bridges; above 0 in sequence."""
-        both = self.resolved("bridge", bridge_at) & self.resolved("answer", answer_at)
-        layers = self.of("answer", answer_at) - self.of("bridge", bridge_at)
-        groups = tuple(one for one, kept in zip(self.prompts.groups, both, strict=True) if kept)
-        return layers[both].astype(np.float64), groups
+    ) -> Float[np.ndarray, "draw batch"]:
+        """The same from a stranger's bridge to the prompt's own answer."""
+        return self._apart(self.of_strangers("bridge", bridge_at), self.of("answer", answer_at))
 
     def chart(self) -> Curves:
         """How many bridges and answers have come up by each depth; the bands are strangers'."""
@@ -119,6 +121,10 @@ class Depths:
     def _before(self, bridge: np.ndarray, answer: np.ndarray) -> np.ndarray:
         return np.asarray((bridge < answer) & (answer <= self.n_layers))
 
+    def _apart(self, bridge: np.ndarray, answer: np.ndarray) -> np.ndarray:
+        both = (bridge <= self.n_layers) & (answer <= self.n_layers)
+        return np.where(both, answer - bridge, np.nan)
+
 
 def hop_depths(model: Model, prompts: PromptSet, *, k: int, draws: int = 100) -> Depths:
     """Where bridge and answer come up in a model, and where those of strangers do.
@@ -140,6 +146,21 @@ def hop_depths(model: Model, prompts: PromptSet, *, k: int, draws: int = 100) ->
     asked, read = questions(prompts), among(distinct, k)
     first = {at: _first(read_depths(model, asked, read=read, at=at)) for at in PLACES}
     return Depths(prompts, k, model.n_layers, first, own, strangers)
+
+
+def mean_where_known(values: Float[np.ndarray, "... batch"], clusters: Sequence[str]) -> Estimate:
+    """The mean of what is a number, draws averaged prompt by prompt, bootstrapped over clusters.
+
+    Raises:
+        InconclusiveError: nothing is.
+    """
+    draws = np.atleast_2d(values)
+    known = ~np.isnan(draws)
+    some = known.any(axis=0)
+    if not some.any():
+        raise InconclusiveError("no bridge and answer both come up", received=f"0 of {len(some)}")
+    means = np.nansum(draws, axis=0)[some] / known.sum(axis=0)[some]
+    return clustered(means, [name for name, kept in zip(clusters, some, strict=True) if kept])
 
 
 def among(entities: Choices, k: int) -> Reader:

@@ -14,7 +14,7 @@ ProfileName = Literal["quick", "full"]
 MARKERS = (
     "contract(*words): an exact property of the primitives, and the verbs and sites it speaks for",
     "calibration: an instrument fires on a planted effect and is quiet on a null",
-    "finding(id, version=1, source=''): a claim about the inside of models",
+    "finding(id, version=1, source='', scales=()): a claim; scales names values to set beside size",
     "on(*models): run only on these models: ids, globs over ids or tag:NAME",
     "slow: takes more than a few seconds",
 )
