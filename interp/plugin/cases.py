@@ -55,7 +55,8 @@ def _describe(item: pytest.Item) -> Spec | None:
         return None
     model, given = _model_and_params(item)
     spec_id, version = f"{item.path.stem}::{item.originalname}", 1
-    problem, scales = None, ()
+    problem: RequestError | None = None
+    scales: tuple[str, ...] = ()
     if role == "finding":
         try:
             spec_id, version, scales = _identity(item)

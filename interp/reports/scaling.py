@@ -149,7 +149,8 @@ def _scale(
     ]
     if len(families) > 1:
         trends.append(_trend("all models", sorted(points, key=lambda one: one.parameters), True))
-    named = [published[value.published] for value, _ in found if value.published in published]
+    names = [value.published or "" for value, _ in found]
+    named = [published[name] for name in names if name in published]
     return Scale(
         finding,
         name,
