@@ -1,4 +1,4 @@
-"""Tables of two-hop questions become prompt sets: the paper's columns, chained facts, or a refusal."""
+"""Tables of two-hop questions become prompt sets, chained facts too; or they are refused."""
 
 import csv
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from interp.errors import DataError, RequestError
-from interp.prompts import PromptSet
+from interp.prompts import Prompt, PromptSet
 from interp.two_hop import names
 from interp.two_hop_tables import balanced, entity_shortcut, read_two_hop, relation_shortcut
 
@@ -61,7 +61,7 @@ def test_a_hop_is_asked_as_the_table_says(tmp_path):
 def test_an_entity_that_stands_twice_is_told_by_the_words_before_it(tmp_path):
     row = ROW | {"e1_label": "the"} | {"source_prompt": "the spouse of the performer of the is"}
     (prompt,) = read_two_hop(table(tmp_path, row)).prompts
-    assert prompt.spans["e1"] == "of the"
+    assert prompt.spans["e1"] == "performer of the"
     assert prompt.content.endswith(f"{prompt.spans['e1']} is")
 
 
@@ -91,9 +91,9 @@ def test_a_row_that_is_not_right_is_named(tmp_path, wrong):
 def test_an_id_twice_an_empty_table_and_no_table_are_refused(tmp_path):
     with pytest.raises(DataError, match="twice"):
         read_two_hop(table(tmp_path, ROW, ROW))
+    path = table(tmp_path, ROW)
+    path.write_text(path.read_text().partition("\n")[0] + "\n")
     with pytest.raises(DataError, match="empty"):
-        path = table(tmp_path, ROW)
-        path.write_text(path.read_text().partition("\n")[0] + "\n")
         read_two_hop(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_two_hop(tmp_path / "nowhere.csv")
@@ -111,14 +111,9 @@ def test_each_kind_of_bridge_has_so_many_at_most(tmp_path):
 
 
 def test_prompts_without_shortcuts_say_so():
+    plain = PromptSet("texts", (Prompt(text="a"),))
     with pytest.raises(RequestError, match="no such companions"):
-        entity_shortcut(PromptSet("texts", ()) and _plain())
-
-
-def _plain():
-    from interp.prompts import Prompt
-
-    return PromptSet("texts", (Prompt(text="a"),))
+        entity_shortcut(plain)
 
 
 def test_the_lenient_metric_takes_parts_of_words_and_the_other_does_not():
@@ -139,10 +134,8 @@ def test_folders_without_a_chain_are_refused(tmp_path):
 def test_two_tables_of_facts_make_a_chain(tmp_path):
     head = "subject\tobject\tprompt_target\n"
     made = "iPod\tApple\tThe company which developed x\n" * 2
-    both = (
-        "Clang\tApple\tThe company which developed x\nClang\tIntel\tThe company which developed x\n"
-    )
-    (tmp_path / "product_by_company.tsv").write_text(head + made + both)
+    both = [f"Clang\t{name}\tThe company which developed x\n" for name in ("Apple", "Intel")]
+    (tmp_path / "product_by_company.tsv").write_text(head + made + "".join(both))
     (tmp_path / "company_ceo.tsv").write_text(head + "Apple\tTim Cook\tThe name of the CEO of x\n")
     (prompt,) = read_two_hop(tmp_path).prompts
     assert prompt.text == "The name of the CEO of the company which developed iPod is"
@@ -150,15 +143,12 @@ def test_two_tables_of_facts_make_a_chain(tmp_path):
     assert prompt.first_hop.text == "The company which developed iPod is"
 
 
-@pytest.mark.skipif(
-    not FACTS.is_dir(), reason="the tables of Patchscopes are not beside the project"
-)
+@pytest.mark.skipif(not FACTS.is_dir(), reason="no tables of Patchscopes beside the project")
 def test_the_tables_of_patchscopes_chain():
     read = read_two_hop(FACTS)
     assert len(read) == 196
     assert {one.labels["relation"] for one in read.prompts} == {
         "company_ceo", "country_capital_city", "country_currency",
     }  # fmt: skip
-    assert "Brasília" not in {
-        answer for one in read.prompts for answer in one.answers if "\\" in answer
-    }
+    answers = {answer for one in read.prompts for answer in one.answers}
+    assert not any("\\" in answer for answer in answers)
