@@ -1,8 +1,7 @@
 """The bridge comes up before the answer, and it comes up where the first entity stands.
 
-In "The capital of the state containing Dallas is", Texas is among the likeliest tokens of the lens
-at an early depth and Austin at a later one: two hops one after the other. Only questions that pass
-the filter count: both hops are known, and no shortcut answers.
+In "The capital of the state containing Dallas is", Texas is among the likeliest tokens at an early
+depth and Austin at a later one: two hops in turn. Only questions that pass the filter count.
 
 Source:  "Experimental Plan V2: Cross-Model Interpretability Study", 2025-12-27, section 2.1 (top
          30, last token, six prompts); positions of Biran et al. 2024, arXiv:2406.12775v2.
