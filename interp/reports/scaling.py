@@ -45,18 +45,26 @@ class Trend:
     mixed: bool = False
 
     @property
+    def told(self) -> str:
+        """How strong the trend is, and how likely by chance."""
+        return f"tau {self.tau:.2f}, exact p {number(self.p)}"
+
+    @property
+    def word(self) -> str:
+        """What it comes to, in a word or two."""
+        if self.least > LEVEL:
+            return "no trend can be shown"
+        if self.p >= LEVEL:
+            return "no trend is shown"
+        return f"it {'rises' if self.tau > 0 else 'falls'} with size in these models"
+
+    @property
     def said(self) -> str:
         """What so many models allow to say."""
         n = len(self.points)
-        told = f"tau {self.tau:.2f}, exact p {number(self.p)}"
-        if self.least > LEVEL:
-            why = f"{n} models cannot give a p below {number(self.least)}: no trend can be shown"
-        elif self.p >= LEVEL:
-            why = "no trend is shown"
-        else:
-            why = f"it {'rises' if self.tau > 0 else 'falls'} with size in these models"
+        few = f"{n} such values cannot give a p below {number(self.least)}: "
         also = "; family and size change together" if self.mixed else ""
-        return f"{told}; {why}{also}"
+        return f"{self.told}; {few if self.least > LEVEL else ''}{self.word}{also}"
 
 
 @dataclass(frozen=True)
@@ -103,14 +111,17 @@ def scales_of(
 
 
 def lines_of(scales: Sequence[Scale], width: int) -> Iterator[str]:
-    """The trends in short, as a terminal shows them; nothing where there are none."""
-    told = [one for one in scales if one.trends]
+    """The trends within families in short, as a terminal shows them; nothing where none is."""
+    told = [
+        f"{scale.finding} {scale.name}, {len(one.points)} of {one.family}: {one.told}, {one.word}"
+        for scale in scales
+        for one in scale.trends
+        if not one.mixed
+    ]
     if told:
         yield "what scales"
-    for scale in told:
-        for trend in scale.trends:
-            line = f"{scale.finding} {scale.name}, {trend.family}: {trend.said}"
-            yield from wrap(plain(line), width, initial_indent="  ", subsequent_indent="    ")
+    for line in told:
+        yield from wrap(plain(line), width, initial_indent="  ", subsequent_indent="    ")
 
 
 def size_of(parameters: int) -> str:
