@@ -22,6 +22,16 @@ def missing(get: Finder) -> list[str]:
     return [*absent, NO_WEIGHTS]
 
 
+def weights(get: Finder) -> list[Path]:
+    """The files of weights that `get` finds: one, or each of the shards that are there."""
+    for name in WEIGHTS:
+        if whole := get(name):
+            return [whole]
+        if index := get(f"{name}.index.json"):
+            return [file for shard in _shards(index) if (file := get(shard))]
+    return []
+
+
 def missing_on_base(get: Finder, base: Finder) -> list[str]:
     """The same of a checkpoint that has weights alone: all else stands with its base."""
     weights = [] if any(get(name) for name in WEIGHTS) else [NO_WEIGHTS]

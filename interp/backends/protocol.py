@@ -151,6 +151,11 @@ class Tokenizes(Protocol):
         """Whether it is put before plain text."""
         ...
 
+    @property
+    def takes_system(self) -> bool | None:
+        """Whether the chat template renders a system line; None where there is no template."""
+        ...
+
     def encode(self, prompts: PromptSet) -> Encoded:
         """The prompts as this model's tokens."""
         ...
