@@ -103,6 +103,8 @@ class Model:
             "backend": self.spec.backend,
             "attn_implementation": info.attn_implementation,
             "device": info.device,
+            "family": self.spec.family or info.family,
+            "parameters": self.spec.parameters or info.n_parameters,
         }
 
     def close(self) -> None:

@@ -88,7 +88,12 @@ def describe(model: Any, config: Config, blocks: tuple[Block, ...], fingerprint:
         fingerprint=fingerprint,
         end_ids=frozenset(ends if isinstance(ends, list) else [ends]) - {None},
         refused={"pattern": NO_PATTERN},
+        n_parameters=0 if quantization(config) else _n_weights(model),
     )
+
+
+def _n_weights(model: Any) -> int:
+    return sum(int(weight.size) for _, weight in tree_flatten(model.parameters()))
 
 
 def float_weight(module: Any, rows: Sequence[int] | None = None) -> mx.array:

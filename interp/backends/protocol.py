@@ -55,6 +55,7 @@ class ModelInfo:
     end_ids: frozenset[int] = frozenset()
     refused: Mapping[SiteName, str] = field(default_factory=dict)
     thoughts: ThoughtInfo | None = None
+    n_parameters: int = 0  # tied ones once; 0 where they are packed
 
     @property
     def heads(self) -> Mapping[SiteName, int]:

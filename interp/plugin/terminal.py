@@ -20,6 +20,7 @@ from interp.reports.compare import Comparison
 from interp.reports.diff_text import against
 from interp.reports.exit_status import NOTHING_COLLECTED, Session
 from interp.reports.record import Case, RunRecord
+from interp.reports.scaling import lines_of, scales_of
 from interp.reports.summary import one_line_each, tables
 from interp.reports.text import count, plain, seconds, size
 
@@ -131,6 +132,7 @@ class Terminal:
 
     def _told(self, closed: Closed, record: RunRecord, width: int) -> Iterator[str]:
         yield from tables(record, width)
+        yield from lines_of(scales_of([record], {}), width)
         if closed.comparison is not None:
             yield from against(closed.comparison, width)
         if record.torn:
