@@ -36,7 +36,7 @@ def planned(b: Bench, wanted: PromptSet, variants: Variants) -> int:
     for chunk in planning.trunks(grid, TRUNK_TOKENS * room.tokens):
         planning.trunk_plan(grid, chunk, encoded.ids)
         for batch in planning.batches(grid, planning.of_prompts(grid, chunk), room.tokens):
-            planning.wave(grid, batch, chunk)
+            planning.wave(batch, chunk)
     return int(grid.width.size)
 
 

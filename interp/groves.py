@@ -17,7 +17,6 @@ from interp.kept import Part
 from interp.planned import Ground, Job, Tally, all_or_none, grounds, waves
 from interp.planning import Cells
 from interp.portions import Portions
-from interp.strokes import Strokes, stroke
 
 NewIds = tuple[int, ...]
 
@@ -134,17 +133,8 @@ def _unpadded(new: Int[np.ndarray, "n new"]) -> tuple[NewIds, ...]:
 
 def _generated(grid: Cells, stand: Stand) -> tuple[Stroke, ...]:
     """What the variants write into the tokens that are generated."""
-    strokes = Strokes()
-    for number in np.unique(stand.variant).tolist():
-        mine = stand.variant == number
-        row, prompt = stand.row[mine], stand.prompt[mine]
-        first = int(grid.accounts[number])
-        for (place, write), key in zip(grid.writes[number], grid.keys[number], strict=True):
-            on = write.generated[prompt]
-            if on.any():
-                at = np.zeros(int(on.sum()), dtype=np.int64)
-                strokes.add(key, stroke(write, first + place, row[on], prompt[on], (at, at)))
-    return strokes.all()
+    found = [turn.fed(stand.variant, stand.prompt, stand.row) for turn in grid.turns]
+    return tuple(one.stroke(slice(None)) for one in found if len(one.row))
 
 
 def _stands(grid: Cells, chunk: Int[np.ndarray, " prompt"], most: int) -> Iterator[Stand]:

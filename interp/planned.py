@@ -91,7 +91,7 @@ class Room:
         return self.sharing.bytes_a_row(tokens) + tokens * self.sharing.bytes_a_token(0)
 
     def _wave(self, batch: Batch) -> int:
-        return len(batch.variant) * batch.width * self._a_token
+        return (batch.high - batch.low) * batch.width * self._a_token
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,10 +190,10 @@ def waves(
     Raises:
         MemoryError: a single row does not fit into memory.
     """
-    room, grid = ground.job.room, ground.job.grid
+    room = ground.job.room
 
     def wave(part: Batch) -> Waved:
-        rows = planning.wave(grid, part, ground.chunk)
+        rows = planning.wave(part, ground.chunk)
         return room.sharing.wave(ground.trunk, rows, keep=keep)
 
     def among(part: Batch) -> bool | None:

@@ -16,7 +16,7 @@ from interp.ledger import report_sweep
 from interp.means import means
 from interp.models import Model
 from interp.planned import Job, Room
-from interp.planning import Cells, cells, distinct, plannable
+from interp.planning import Cells, cells, distinct
 from interp.prompts import PromptSet, as_prompt_set
 from interp.readers import Metric
 from interp.reading import Found, Task
@@ -83,7 +83,7 @@ def _planned(
     grid = cells(encoded.lengths, writes, model.n_layers)
     if not grid.pays:
         return grid, None, Rung("plain", NOTHING)
-    if not all(plannable(parts, model.n_layers) for parts in writes):
+    if not grid.reachable:
         return grid, None, Rung("plain", "an edit at a site that no wave reaches")
     sharing, why = reachable(model)
     return grid, sharing, Rung("plain", why) if sharing is None else Rung("cone")

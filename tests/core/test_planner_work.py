@@ -118,7 +118,7 @@ def planning_calls(model, cells):
         for chunk in planning.trunks(grid, 4096):
             planning.trunk_plan(grid, chunk, encoded.ids)
             for batch in planning.batches(grid, planning.of_prompts(grid, chunk), 1024):
-                planning.wave(grid, batch, chunk)
+                planning.wave(batch, chunk)
     finally:
         sys.setprofile(None)
     return calls
