@@ -63,7 +63,7 @@ def continued(job: Job, *, max_new_tokens: int) -> Iterator[Continued]:
         MemoryError: a single row does not fit into memory.
     """
     for part in job.earlier():
-        yield Continued(part.variant, part.prompt, _unpadded(part.values))
+        yield Continued(part.variant, part.prompt, unpadded(part.values))
     room, sharing = job.room, job.room.sharing
     for ground in grounds(job):
         own = int(job.grid.width[:, ground.chunk].max()) + max_new_tokens
@@ -127,7 +127,8 @@ def _padded(new: Sequence[NewIds], width: int) -> Int[np.ndarray, "n new"]:
     return np.array([[*ids, *[-1] * (width - len(ids))] for ids in new], dtype=np.int64)
 
 
-def _unpadded(new: Int[np.ndarray, "n new"]) -> tuple[NewIds, ...]:
+def unpadded(new: Int[np.ndarray, "n new"]) -> tuple[NewIds, ...]:
+    """The new tokens of rows that -1 fills up."""
     return tuple(tuple(row[row >= 0].tolist()) for row in new)
 
 

@@ -106,6 +106,10 @@ class Cells:
             in_stream[turn.variant] |= turn.in_stream
         return in_stream & (np.diff(self.accounts) == 1)
 
+    def told(self, variant: int) -> list[Write]:
+        """The writes of a variant in the order in which they were asked for."""
+        return [write for _, write in sorted(self.writes[variant], key=lambda item: item[0])]
+
     @property
     def reachable(self) -> bool:
         """Whether waves can apply every write."""
