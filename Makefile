@@ -1,6 +1,7 @@
 # One environment (.venv), one command for each thing you do. Everything can be overridden:
 #   make specs PYTHON=python3.12 VENV=/somewhere/else ARGS="-x"
 #   make specs TORCH_INDEX=https://download.pytorch.org/whl/cpu     another index for torch
+#   make test WORKERS=8                    as many models at a time
 #   make test GATE=--gate                  as CI does: drift from the baselines is red
 #   make specs TORCH="torch==2.13.0+cu130" TORCH_INDEX=...          another build of it
 
@@ -12,6 +13,7 @@ CONSTRAINTS ?= constraints.txt
 EXTRAS      ?= dev
 ARGS        ?=
 GATE        ?=
+WORKERS     ?= 2
 PEERS       ?= $(or $(TMPDIR),/tmp)/interp-peers
 
 BIN   := $(VENV)/bin
@@ -29,6 +31,10 @@ comma := ,
 SHAPED = $(shell grep -rl --include='*.py' --exclude-dir=backends '^from jaxtyping' interp | sed 's|/__init__\.py$$||; s|\.py$$||; s|/|.|g' | sort)
 CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPED))$(comma)beartype.beartype)
 
+# A worker takes whole models, or whole files of tests. WORKERS=0 runs in one process, as -x wants it.
+BY_MODEL = $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS))
+BY_FILE  = $(if $(BY_MODEL),$(BY_MODEL) --dist loadfile)
+
 .DEFAULT_GOAL := help
 .PHONY: help setup specs test lint format unit contracts mutants findings slow oldest on-oldest mlx on-mlx readme report bench peers floors full clean
 
@@ -39,7 +45,7 @@ specs: $(READY) ## every finding on every Llama at hand
 	$(BIN)/pytest specs -k llama $(ARGS)
 
 test: lint unit ## everything CI runs on a change: lint, the machinery, then all specs
-	$(BIN)/pytest specs -m "not slow" $(GATE) $(ARGS)
+	$(BIN)/pytest specs -m "not slow" $(BY_MODEL) $(GATE) $(ARGS)
 
 lint: $(READY) ## style, types, imports, sizes, spelling
 	$(BIN)/ruff check
@@ -50,7 +56,7 @@ lint: $(READY) ## style, types, imports, sizes, spelling
 	$(BIN)/pytest tests/house
 
 unit: $(READY) ## tests of the machinery, with shapes and types checked at run time
-	$(BIN)/pytest tests --ignore=tests/house -m "not slow" $(CHECKED) $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/house -m "not slow" $(BY_FILE) $(CHECKED) $(ARGS)
 
 contracts: $(READY) ## exact properties of the primitives, on every model at hand
 	$(BIN)/pytest specs/contracts -m "not slow" $(ARGS)
@@ -68,7 +74,8 @@ oldest: build/oldest.txt ## the same tests and specs on the oldest transformers 
 	$(MAKE) --no-print-directory on-oldest VENV=.venv-oldest CONSTRAINTS=$<
 
 on-oldest: $(READY)
-	$(BIN)/pytest tests specs --ignore=tests/house -m "not slow" $(ARGS)
+	$(BIN)/pytest tests --ignore=tests/house -m "not slow" $(BY_FILE) $(ARGS)
+	$(BIN)/pytest specs -m "not slow" $(BY_MODEL) $(ARGS)
 
 build/oldest.txt: constraints.txt .ci/oldest.txt
 	@mkdir -p build

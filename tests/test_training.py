@@ -9,15 +9,19 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from interp.prompts import PromptSet
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = "fixtures.training.llama_world"
+PACKAGE = "fixtures.training.world"
 SETS = ("country_capitals", "two_hop", "refusal", "opinions", "in_context")
 SPLITS = {"dev", "train", "test"}
 PROMPTS = ROOT / "fixtures" / "prompts"
-SHIPPED = ROOT / "fixtures" / "checkpoints" / "llama-world"
+CHECKPOINTS = ROOT / "fixtures" / "checkpoints"
+SHIPPED = CHECKPOINTS / "llama-world"
+WORLDS = sorted(path.parent.name for path in CHECKPOINTS.glob("*-world*/training.json"))
+ARCHITECTURES = ("llama", "qwen2", "gemma2", "gpt2")
 MOST_BYTES = 8_000_000
 
 
@@ -26,7 +30,8 @@ def recipe():
     """The modules of the recipe by name, imported as a run from the root would."""
     with pytest.MonkeyPatch.context() as patched:
         patched.syspath_prepend(str(ROOT))
-        names = ("facts", "held_out", "corpus", "tokenizer", "batches", "prompt_sets")
+        names = ("architectures", "facts", "held_out", "corpus", "tokenizer", "batches")
+        names += ("prompt_sets",)
         yield {name: importlib.import_module(f"{PACKAGE}.{name}") for name in names}
 
 
@@ -202,21 +207,63 @@ def test_refusal_rows_are_balanced():
     assert len(counted) == 5 * 2 * 3
 
 
-def test_the_card_names_the_weights_that_lie_beside_it():
-    assert digest(SHIPPED / "model.safetensors") in (SHIPPED / "README.md").read_text("utf-8")
-    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < MOST_BYTES
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_card_names_the_weights_that_lie_beside_it(name):
+    folder = CHECKPOINTS / name
+    assert digest(folder / "model.safetensors") in (folder / "README.md").read_text("utf-8")
+    assert sum(path.stat().st_size for path in folder.iterdir()) < MOST_BYTES
 
 
-def test_the_shipped_tokenizer_is_the_one_the_recipe_builds(tokenizer, tmp_path):
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_shipped_tokenizer_is_the_one_the_recipe_builds(tokenizer, tmp_path, name):
     tokenizer.save_pretrained(tmp_path)
-    assert digest(tmp_path / "tokenizer.json") == digest(SHIPPED / "tokenizer.json")
+    assert digest(tmp_path / "tokenizer.json") == digest(CHECKPOINTS / name / "tokenizer.json")
 
 
-def test_the_shipped_record_names_the_bridges_of_its_seed(recipe):
-    record = json.loads((SHIPPED / "training.json").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("name", WORLDS)
+def test_the_shipped_record_names_the_bridges_of_its_seed(recipe, name):
+    record = json.loads((CHECKPOINTS / name / "training.json").read_text(encoding="utf-8"))
     bridges = recipe["held_out"].held_out_bridges(record["training"]["seed"])
     assert record["bridges never composed"]["states"] == sorted(bridges.states)
     assert record["bridges never composed"]["countries"] == sorted(bridges.countries)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_packed_document_is_computed_as_if_it_were_alone(recipe, tokenizer, architecture):
+    torch.manual_seed(0)
+    parts = recipe["architectures"]
+    model = parts.new_model(architecture, "small", tokenizer).eval()
+    batch = next(recipe["batches"].batches(recipe["corpus"].documents(0), tokenizer))
+    starts = (batch.ids[0] == tokenizer.bos_token_id).nonzero().flatten().tolist()
+    first, stop = starts[1], starts[2]
+    with torch.no_grad():
+        hidden = parts.stream_of(model)(
+            inputs_embeds=model.get_input_embeddings()(batch.ids[:1]),
+            attention_mask=torch.zeros(()).where(batch.visible[:1], -1e4),
+            position_ids=batch.positions[:1],
+            use_cache=False,
+        ).last_hidden_state
+        packed = parts.unembed(model, hidden)[0, first:stop]
+        alone = model(batch.ids[:1, first:stop]).logits[0]
+    assert torch.allclose(packed, alone, atol=1e-4)
+    assert (alone[0] - alone[1]).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_embeddings_enter_every_stream_at_one_length(recipe, tokenizer, architecture):
+    torch.manual_seed(0)
+    parts = recipe["architectures"]
+    model = parts.new_model(architecture, "small", tokenizer).eval()
+    table = model.get_input_embeddings().weight.data
+    table.mul_(parts.embed_length(model) / table.norm(dim=-1, keepdim=True))
+    seen = []
+    parts.blocks_of(model)[0].register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.no_grad():
+        logits = model(torch.tensor([tokenizer("The capital of France is")["input_ids"]])).logits
+    lengths = seen[0].norm(dim=-1)
+    slack = parts.POSITION_LENGTH if architecture == "gpt2" else 1e-3
+    assert (lengths - parts.STREAM_LENGTH).abs().max() < slack
+    assert logits.max() <= parts.HIGHEST_LOGIT + 1e-3
 
 
 @pytest.mark.slow

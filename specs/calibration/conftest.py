@@ -1,4 +1,4 @@
-"""What several calibrations ask about, and the model they ask on another engine or in fewer bits."""
+"""What several calibrations ask about, and the model they ask: here, elsewhere, in fewer bits."""
 
 import numpy as np
 import pytest

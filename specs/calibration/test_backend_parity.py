@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from interp import generate, relative_error, resid_post, rounding, run
+from interp import generate, relative_error, resid_post, run
 from interp.sites import SITE_NAMES, WITHOUT_LAYER, Site
 
 pytestmark = [pytest.mark.calibration]
