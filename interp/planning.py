@@ -104,7 +104,7 @@ class Cells:
         in_stream = np.zeros(len(self.writes), dtype=bool)
         for turn in self.turns:
             in_stream[turn.variant] |= turn.in_stream
-        return in_stream & (np.diff(self.accounts) == 1)
+        return np.asarray(in_stream & (np.diff(self.accounts) == 1))
 
     def told(self, variant: int) -> list[Write]:
         """The writes of a variant in the order in which they were asked for."""

@@ -69,12 +69,12 @@ class Turn:
     def reach(self, lengths: Int[np.ndarray, " batch"]) -> Int[np.ndarray, "write batch"]:
         """How many last positions of its prompt a write changes; 0 where it touches nothing."""
         each = [np.where(m.any(axis=1), lengths - m.argmax(axis=1), 0) for m in self.masks]
-        return np.array(each)[self.mask]
+        return np.asarray(np.array(each)[self.mask])
 
     def idle(self, reach: Int[np.ndarray, "write batch"]) -> Bool[np.ndarray, "write batch"]:
         """The prompts that a write cannot change."""
         untouched = (reach == 0) & ~self.generated
-        return untouched if self.key.op == "replace" else untouched | (self.alpha == 0)
+        return np.asarray(untouched if self.key.op == "replace" else untouched | (self.alpha == 0))
 
     def singles(self, variant: Numbers, prompt: Numbers, start: Numbers) -> "Singles":
         """The single writes into the prompts of some cells, cell by cell.

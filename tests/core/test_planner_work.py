@@ -1,11 +1,13 @@
 """What a planned sweep takes: the closed forms, memory, and the calls that planning needs."""
 
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from interp import (
+    kept,
     patch,
     planning,
     resid_post,
@@ -17,6 +19,7 @@ from interp import (
 )
 from interp.backends.torch_sharing import TorchSharing
 from interp.grids import Work
+from interp.means import Means, given
 from interp.prompts import Prompt, PromptSet
 from interp.readers import Reader, likeliest
 from interp.resolve import write
@@ -128,6 +131,25 @@ def test_planning_grows_with_the_cells_and_not_with_their_square(llama):
     small, large = planning_calls(llama, 68), planning_calls(llama, 272)
     assert small > 68
     assert large < 4.4 * small
+
+
+def test_a_cell_takes_a_few_calls_to_plan(llama):
+    """Resolving each variant once is most of it; rows of a wave take none each."""
+    assert (planning_calls(llama, 272) - planning_calls(llama, 68)) / (272 - 68) < 60
+
+
+def test_what_writes_have_in_common_is_read_once(llama, tmp_path, monkeypatch):
+    """Ten variants of four values at one place: four values, one mask, and a dose each."""
+    read, right = [], kept._sha256
+    monkeypatch.setattr(kept, "_sha256", lambda array: read.append(array.shape) or right(array))
+    with given(Means(kept=tmp_path)):
+        sweep(llama, TEXTS, back_patches(llama, TEXTS), read=likeliest)
+    shapes = Counter(read)
+    assert shapes[3, llama.d_model] == 4
+    assert [n for shape, n in shapes.items() if len(shape) == 2 and shape[1] != llama.d_model] == [
+        1
+    ]
+    assert shapes[3,] == 2 * 10  # a dose, and whether it fires on what is generated
 
 
 def test_a_reader_never_holds_the_logits_of_all_rows(llama, monkeypatch):
