@@ -131,8 +131,7 @@ class Terminal:
         terminalreporter.write_line(said, **colour)
 
     def _told(self, closed: Closed, record: RunRecord, width: int) -> Iterator[str]:
-        yield from tables(record, width)
-        yield from lines_of(scales_of([record], {}), width)
+        yield from (*tables(record, width), *lines_of(scales_of([record], {}), width))
         if closed.comparison is not None:
             yield from against(closed.comparison, width)
         if record.torn:
