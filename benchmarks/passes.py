@@ -12,8 +12,8 @@ from readouts import ranks
 from shapes import Bench, prompts
 
 from interp import resid_post
+from interp.depths import read_depths
 from interp.directions import mean_differences
-from interp.lens import read_depths
 from interp.principal import principal_differences
 from interp.readers import Reader
 

@@ -61,6 +61,12 @@ class Row:
     equal: dict[str, float] = field(default_factory=dict)
     untimed: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def allowed(self) -> list[float]:
+        """The loop's time over the bound: as many times faster as it could be, and no more."""
+        each = zip(self.ratios["loop"], self.over_bound, strict=True)
+        return [float(f"{ratio * over:.3g}") for ratio, over in each]
+
 
 def measured(work: Workload, shape: str, rounds: int, guests: Guests) -> Row:
     """Equality first, then rounds in which everybody has one turn.
@@ -134,7 +140,8 @@ def table_row(row: Row) -> str:
     """A line of the table."""
     ratios = ", ".join(f"{key} {span(each)}" for key, each in row.ratios.items())
     untimed = "; ".join(f"{peer}: {why}" for peer, why in row.untimed.items())
-    cells = (row.name, row.shape, span(row.seconds), span(row.over_bound), span(row.megabytes))
+    cells = (row.name, row.shape, *map(span, (row.seconds, row.over_bound, row.megabytes)))
+    cells = (*cells, span(row.allowed))
     equal = min(row.equal[name] for name in row.ratios)
     return f"| {' | '.join(cells)} | {ratios} | {equal:.3f} | {untimed} |"
 
@@ -153,8 +160,11 @@ def main() -> None:
     guests = Guests(options.peers, options.models)
     print(f"peers: {', '.join(guests.present) or 'none'}; without an environment: "
           f"{', '.join(guests.missing) or 'none'} (benchmarks/peers/build.sh)\n")  # fmt: skip
-    print("| workload | shape | seconds | x bound | MB | theirs / ours | equal | not timed |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| workload | shape | seconds | x bound | MB | loop / bound | theirs / ours "
+        "| equal | not timed |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in options.names or LIST:
         shape, make = LIST[name]
         if shape not in loaded:

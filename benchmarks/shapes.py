@@ -25,6 +25,12 @@ SHAPES: dict[str, dict[str, object]] = {
         **FIXED, "hidden_size": 512, "intermediate_size": 2048, "num_attention_heads": 16,
         "num_key_value_heads": 4, "vocab_size": 32000,
     },
+    "1b": {  # that of Llama-3.2-1B
+        **FIXED, "head_dim": 64, "hidden_size": 2048, "intermediate_size": 8192,
+        "num_attention_heads": 32, "num_key_value_heads": 8, "vocab_size": 128256,
+        "tie_word_embeddings": True,
+    },
+    "tiny": {"max_position_embeddings": 512},
 }  # fmt: skip
 
 

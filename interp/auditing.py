@@ -63,7 +63,7 @@ def audit_decoded(
     """
     worst = 0.0
     for variant, prompt, new in zip(cells.variant, cells.prompt, cells.new_ids, strict=True):
-        writes = _written(grid, int(variant))
+        writes = grid.told(int(variant))
         worst = max(worst, _shortfall(model, ids[prompt], new, writes, int(prompt)))
     _refuse(model, worst, 2 * rounding(model))
     return worst
@@ -113,14 +113,9 @@ def _plainly(
     writes = [
         _on_row(write, row, int(prompt), batch)
         for row, (variant, prompt) in enumerate(zip(cells.variant, cells.prompt, strict=True))
-        for write in _written(grid, int(variant))
+        for write in grid.told(int(variant))
     ]
     return model.backend.forward(rows, writes).logits
-
-
-def _written(grid: Cells, variant: int) -> list[Write]:
-    """The writes of a variant in the order in which they were asked for."""
-    return [write for _, write in sorted(grid.writes[variant], key=lambda item: item[0])]
 
 
 def _on_row(write: Write, row: int, prompt: int, batch: tuple[int, int]) -> Write:

@@ -24,7 +24,8 @@ from interp.registry import (
     resolve,
 )
 from interp.report import report
-from interp.sources import availability, download
+from interp.reports.text import size
+from interp.sources import availability, download, size_of
 
 app = typer.Typer(
     help="Findings about the inside of language models, as pytest specs.",
@@ -51,12 +52,16 @@ class Listed:
     present: bool
     reason: str
     fetch: str
+    size: str
+    bytes: int | None
+    estimated: bool | None
     backend: str
     dtype: str
     tags: str
     family: str
     licence: str
     mlx: str
+    url: str
 
 
 def main() -> None:
@@ -95,7 +100,8 @@ def models(
     width = max((len(row.id) for row in rows), default=0)
     for row in rows:
         what = "here" if row.present else f"not here: {row.fetch or row.reason}"
-        typer.echo(f"{row.id.ljust(width)}  {what}")
+        about = f" (about {size(row.bytes)})" if row.bytes and row.estimated else ""
+        typer.echo(f"{row.id.ljust(width)}  {what}{about}")
 
 
 @app.command()
@@ -125,9 +131,11 @@ def _fetch(spec: ModelSpec) -> None:
             received=availability(spec).reason,
             hint="restore the folder from git, or from where it came",
         )
+    if about := size_of(spec):
+        typer.echo(f"{spec.id}: about {size(about.bytes)} of weights, estimated")
     files = download(spec, look_only=True)
-    size = sum(size for _, size in files) / 1e9
-    typer.echo(f"{spec.id}: fetching {len(files)} files, {size:.2f} GB, from {spec.source}")
+    whole = sum(of for _, of in files) / 1e9
+    typer.echo(f"{spec.id}: fetching {len(files)} files, {whole:.2f} GB, from {spec.source}")
     download(spec)
     after = availability(spec)
     typer.echo(f"{spec.id}: {'here' if after.present else after.reason}")
@@ -149,17 +157,21 @@ def _registry_or_empty() -> Registry:
 
 
 def _listed(spec: ModelSpec) -> Listed:
-    here = availability(spec)
+    here, known, billions = availability(spec), size_of(spec), (spec.parameters or 0) / 1e9
     return Listed(
         spec.id,
         spec.source,
         here.present,
         here.reason,
         here.fetch,
+        f"{billions:.2f}B" if billions >= 0.1 else f"{1e3 * billions:.1f}M" if billions else "",  # noqa: PLR2004
+        known.bytes if known else None,
+        known.estimated if known else None,
         spec.backend,
         spec.dtype,
         ",".join(spec.tags),
         spec.family,
         spec.licence,
         spec.mlx or spec.mlx_path,
+        spec.url or ("" if spec.is_local else f"https://huggingface.co/{spec.source}"),
     )

@@ -1,27 +1,32 @@
 """From the decoded tokens of cells to what was to be read of each variant's generation."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from interp import plainly
 from interp.auditing import audit_decoded, sample
-from interp.grids import Work
-from interp.groves import Continued, continued
+from interp.groves import Continued, NewIds, continued, unpadded
 from interp.ledger import report
+from interp.plainly import Plainly
 from interp.planned import Job
-from interp.reading import Found, Ledger, Task, ledgers, work
-from interp.runs import Generation, generate
+from interp.reading import Found, Ledger, Task, ledger, ledgers, plain_found, work
+from interp.runs import Generation
 
 
-def one_by_one(task: Task, max_new_tokens: int) -> Found:
-    """One plain generation a variant."""
-    done = [
-        generate(task.model, task.encoded.prompts, *variant, max_new_tokens=max_new_tokens)
-        for variant in task.variants
-    ]
-    took = len(done) * task.grid.once
-    took += sum(len(new) - 1 for one in done for new in one.new_ids) * task.grid.n_layers
-    values = np.stack([task.read(one) for one in done])
-    rows = sum(len(new) for one in done for new in one.new_ids)
-    return Found(values, tuple(one.ledger for one in done), Work(took, took, rows))
+def one_by_one(task: Task, job: Plainly) -> Found:
+    """One plain generation a variant.
+
+    Raises:
+        MemoryError: a single prompt does not fit into memory.
+    """
+    found, told = dict[int, np.ndarray](), dict[int, Ledger]()
+    for number, whole in plainly.whole_variants(plainly.decoded(job), len(job.ids)):
+        passes, said = whole.values[:, 0], whole.values[:, 1:]
+        told[number] = ledger(task, number, whole.moved, passes)
+        report("generate", told[number], encoded=task.encoded)
+        found[number] = _read(task, unpadded(said), told[number])
+    return plain_found(job, found, told)
 
 
 def together(task: Task, job: Job, max_new_tokens: int) -> Found:
@@ -40,17 +45,17 @@ def together(task: Task, job: Job, max_new_tokens: int) -> Found:
         worst = max(worst, audit_decoded(task.model, grid, job.ids, _only(done, sampled)))
     passes = np.vectorize(len, otypes=[np.int64])(new) - 1
     found = ledgers(task, job.tally, passes)
-    for ledger in found:
-        report("generate", ledger, encoded=task.encoded)
+    for one in found:
+        report("generate", one, encoded=task.encoded)
     values = np.stack([_read(task, *one) for one in zip(new, found, strict=True)])
     plain = len(new) * grid.once + int(passes.sum()) * grid.n_layers
     return Found(values, found, work(job, plain, worst))
 
 
-def _read(task: Task, new: np.ndarray, ledger: Ledger) -> np.ndarray:
+def _read(task: Task, new: Sequence[NewIds], told: Ledger) -> np.ndarray:
     """What is read of one variant's generation."""
     texts = tuple(map(task.model.backend.tokenizer.decode, new))
-    return task.read(Generation(task.model.id, task.encoded, tuple(new), texts, ledger))
+    return np.asarray(task.read(Generation(task.model.id, task.encoded, tuple(new), texts, told)))
 
 
 def _only(done: Continued, sampled: np.ndarray) -> Continued:

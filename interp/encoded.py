@@ -65,6 +65,9 @@ class Encoded:
     def _mask(self, place: Position) -> Bool[np.ndarray, "batch pos"]:
         mask = np.zeros((len(self.ids), max(self.lengths)), dtype=bool)
         for row in range(len(self.ids)):
+            if place.kind == "besides":
+                mask[row, self._besides(row, place)] = True
+                continue
             start, end = self._range(row, place)
             mask[row, start:end] = True
         return mask
@@ -94,7 +97,7 @@ class Encoded:
                 "a position's name matches nothing",
                 asked=f"at={place}",
                 received=repr(place.name),
-                where=f"prompt {row + 1} of {len(self.ids)}: {self.prompts.prompts[row].content!r}",
+                where=self._where(row),
                 hint=closest(place.name, [*self.spans[row], "all", "first", "last"]),
             )
         start, end = self.spans[row][place.name]
@@ -105,10 +108,32 @@ class Encoded:
                 asked=f"at={place}",
                 expected=f"at least {FEWEST[place.part]}",
                 received=high - low,
-                where=f"prompt {row + 1} of {len(self.ids)}: {self.prompts.prompts[row].content!r}",
+                where=self._where(row),
                 hint="leave such prompts out",
             )
         return _part_of(low, high, place.part)
+
+    def _besides(self, row: int, place: Position) -> Int[np.ndarray, " token"]:
+        """The tokens before the last that are not of the span, or as many of them as it has."""
+        start, end = self._range(row, Position("span", place.name, "all"))
+        earlier = np.arange(len(self.ids[row]) - 1)
+        others = earlier[(earlier < start) | (earlier >= end)]
+        if place.draw is None:
+            return others
+        if len(others) < end - start:
+            raise RequestError(
+                "a row has too few other tokens to draw as many as the span has",
+                asked=f"at={place}",
+                expected=f"{end - start} before the last that are not of the span",
+                received=len(others),
+                where=self._where(row),
+            )
+        rng = np.random.default_rng([place.draw, *self.ids[row]])
+        return np.sort(rng.choice(others, end - start, replace=False))
+
+    def _where(self, row: int) -> str:
+        """A row, as errors name it."""
+        return f"prompt {row + 1} of {len(self.ids)}: {self.prompts.prompts[row].content!r}"
 
 
 def _part_of(low: int, high: int, part: Part) -> tuple[int, int]:

@@ -17,7 +17,6 @@ from interp.kept import Part
 from interp.planned import Ground, Job, Tally, all_or_none, grounds, waves
 from interp.planning import Cells
 from interp.portions import Portions
-from interp.strokes import Strokes, stroke
 
 NewIds = tuple[int, ...]
 
@@ -64,7 +63,7 @@ def continued(job: Job, *, max_new_tokens: int) -> Iterator[Continued]:
         MemoryError: a single row does not fit into memory.
     """
     for part in job.earlier():
-        yield Continued(part.variant, part.prompt, _unpadded(part.values))
+        yield Continued(part.variant, part.prompt, unpadded(part.values))
     room, sharing = job.room, job.room.sharing
     for ground in grounds(job):
         own = int(job.grid.width[:, ground.chunk].max()) + max_new_tokens
@@ -128,23 +127,15 @@ def _padded(new: Sequence[NewIds], width: int) -> Int[np.ndarray, "n new"]:
     return np.array([[*ids, *[-1] * (width - len(ids))] for ids in new], dtype=np.int64)
 
 
-def _unpadded(new: Int[np.ndarray, "n new"]) -> tuple[NewIds, ...]:
+def unpadded(new: Int[np.ndarray, "n new"]) -> tuple[NewIds, ...]:
+    """The new tokens of rows that -1 fills up."""
     return tuple(tuple(row[row >= 0].tolist()) for row in new)
 
 
 def _generated(grid: Cells, stand: Stand) -> tuple[Stroke, ...]:
     """What the variants write into the tokens that are generated."""
-    strokes = Strokes()
-    for number in np.unique(stand.variant).tolist():
-        mine = stand.variant == number
-        row, prompt = stand.row[mine], stand.prompt[mine]
-        first = int(grid.accounts[number])
-        for (place, write), key in zip(grid.writes[number], grid.keys[number], strict=True):
-            on = write.generated[prompt]
-            if on.any():
-                at = np.zeros(int(on.sum()), dtype=np.int64)
-                strokes.add(key, stroke(write, first + place, row[on], prompt[on], (at, at)))
-    return strokes.all()
+    found = [turn.fed(stand.variant, stand.prompt, stand.row) for turn in grid.turns]
+    return tuple(one.stroke(slice(None)) for one in found if len(one.row))
 
 
 def _stands(grid: Cells, chunk: Int[np.ndarray, " prompt"], most: int) -> Iterator[Stand]:

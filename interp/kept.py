@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from interp.backends.protocol import Write
 from interp.backends.sharing import Moved
 from interp.encoded import Encoded
 from interp.errors import DataError
@@ -83,25 +82,29 @@ class Kept:
 
 
 def kept_for(
-    folder: Path | None, model: Model, encoded: Encoded, grid: Cells, max_new_tokens: int | None
+    folder: Path | None, model: Model, encoded: Encoded, grid: Cells, how: tuple[str, int | None]
 ) -> Kept:
-    """What is kept of exactly this sweep: these weights, prompts, writes and this many tokens."""
+    """What is kept of exactly this sweep: these weights, prompts, writes, rung and new tokens."""
     if folder is None:
         return Kept()
     info = model.backend.info
     known = (model.fingerprint, info.dtype, info.device, info.attn_implementation, encoded.ids)
-    digest = hashlib.sha256(repr((*known, max_new_tokens)).encode())
+    digest = hashlib.sha256(repr((*known, how)).encode())
+    seen: dict[int, bytes] = {}  # what several writes have in common is read once
     for variant in grid.writes:
         digest.update(b"variant")
         for place, write in variant:
-            _digest(digest, place, write)
+            said = (place, write.site, write.op, write.heads, write.value.shape)
+            digest.update(repr(said).encode())
+            for array in (write.value, write.alpha, write.mask, write.generated):
+                if id(array) not in seen:
+                    seen[id(array)] = _sha256(array)
+                digest.update(seen[id(array)])
     return Kept(folder / f"{digest.hexdigest()[:32]}.kept")
 
 
-def _digest(digest: "hashlib._Hash", place: int, write: Write) -> None:
-    digest.update(repr((place, write.site, write.op, write.heads, write.value.shape)).encode())
-    for array in (write.value, write.alpha, write.mask, write.generated):
-        digest.update(np.ascontiguousarray(array).tobytes())
+def _sha256(array: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
 
 
 def _records(file: Path) -> Iterator[tuple[Part, int]]:

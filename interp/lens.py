@@ -4,37 +4,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Shaped
+from jaxtyping import Bool, Float, Int
 
 from interp.charts import Curves, HeatMap, Line, Panel, Plot, floats
+from interp.depths import Through, depth_names, read_depths, untranslated
 from interp.encoded import Encoded
 from interp.errors import RequestError
-from interp.ledger import report
 from interp.metrics import Choices, probability, rank
 from interp.models import Model
 from interp.positions import Position
 from interp.prompts import PromptSet, as_prompt_set
-from interp.readers import Logits, Reader, in_blocks
-from interp.sites import Site, embed, resid_post
+from interp.readers import Logits, Reader
 from interp.stats import proportion
-from interp.streaming import streamed
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Lens:
     """The lens at one position of each prompt; depth 0 is the embedding, depth i after block i - 1.
 
-    `ranks` and `probabilities` are those of each prompt's best answer (0 is the top).
+    `ranks` and `probabilities` are those of each prompt's best alias (0 is the top): of the first
+    tokens of its answers the likeliest, never their sum.
     """
 
     encoded: Encoded
     likeliest: Int[np.ndarray, "batch depth"]
     ranks: Int[np.ndarray, "batch depth"]
     probabilities: Float[np.ndarray, "batch depth"]
+    name: str = "logit lens"
 
     def __repr__(self) -> str:
         """One line, as pytest prints it."""
-        return f"<logit lens of {self.encoded.prompts} at {self.ranks.shape[1]} depths>"
+        return f"<{self.name} of {self.encoded.prompts} at {self.ranks.shape[1]} depths>"
 
     @property
     def top1(self) -> Bool[np.ndarray, "batch depth"]:
@@ -56,22 +56,22 @@ class Lens:
         x, y = floats(range(len(rates))), floats(rate.mean for rate in rates)
         low, high = floats(rate.low for rate in rates), floats(rate.high for rate in rates)
         return Curves(
-            "Logit lens: the answer is the likeliest token",
+            f"{self.name.capitalize()}: the answer is the likeliest token",
             f"n = {len(self.ranks)} prompts. Bars: 95 % Wilson intervals.",
             "after block",
             (Plot("share of prompts", (Line("answer on top", x, y, low, high),)),),
-            _depth_names(len(rates)),
+            depth_names(len(rates)),
         )
 
     def generic_chart(self) -> Curves:
         """How many prompts share one likeliest token, by depth: what does not depend on them."""
         x = floats(range(len(self.commonest)))
         return Curves(
-            "Logit lens: prompts with the same likeliest token",
+            f"{self.name.capitalize()}: prompts with the same likeliest token",
             f"n = {len(self.ranks)} prompts. At each depth, the commonest of the likeliest tokens.",
             "after block",
             (Plot("share of prompts", (Line("commonest token", x, floats(self.commonest)),)),),
-            _depth_names(len(x)),
+            depth_names(len(x)),
         )
 
 
@@ -99,7 +99,7 @@ class LensMap:
             "token",
             "after block",
             self.tokens,
-            _depth_names(len(self.ranks)),
+            depth_names(len(self.ranks)),
             "rank of the answer (1 = likeliest)",
             (Panel("", tuple(floats(row + 1) for row in self.ranks), self.words),),
             "log",
@@ -107,9 +107,19 @@ class LensMap:
 
 
 def logit_lens(
-    model: Model, prompts: PromptSet | Sequence[str], *, at: str | Position = "last"
+    model: Model,
+    prompts: PromptSet | Sequence[str],
+    *,
+    at: str | Position = "last",
+    through: Through = untranslated,
 ) -> Lens:
     """Every depth of the residual stream through the model's own final norm and head.
+
+    Args:
+        model: the model.
+        prompts: each with at least one answer; of several, the likeliest counts.
+        at: one token of each prompt.
+        through: what a depth's states go through before the norm; a `TunedLens` is such a map.
 
     Source:  nostalgebraist 2020, "interpreting GPT: the logit lens".
     Differs: softcaps and logit scaling are the model's own, so that the last depth is its logits.
@@ -119,7 +129,8 @@ def logit_lens(
     """
     encoded = model.encode(as_prompt_set(prompts))
     encoded.indices(at)  # one token a prompt
-    return Lens(encoded, *_three_of(model, encoded.prompts, at))
+    said = _three_of(model, encoded.prompts, at, through)
+    return Lens(encoded, *said, getattr(through, "name", "logit lens"))
 
 
 def lens_map(model: Model, prompts: PromptSet | Sequence[str]) -> LensMap:
@@ -138,42 +149,11 @@ def lens_map(model: Model, prompts: PromptSet | Sequence[str]) -> LensMap:
             hint='prompts.only(split="test", country="France")',
         )
     encoded = model.encode(wanted)
-    likeliest, ranks, _ = _three_of(model, wanted, "all")
+    likeliest, ranks, _ = _three_of(model, wanted, "all", untranslated)
     decode = model.backend.tokenizer.decode
     words = tuple(tuple(decode([int(token)]) for token in depth) for depth in likeliest.T)
     tokens = tuple(decode([token]) for token in encoded.ids[0])
     return LensMap(encoded, model.id, tokens, words, ranks.T)
-
-
-def read_depths(
-    model: Model,
-    prompts: PromptSet | Sequence[str],
-    *,
-    read: Reader,
-    at: str | Position = "all",
-) -> Shaped[np.ndarray, "token depth ..."]:
-    """What a reader says of every depth of the stream, at every token that a position names.
-
-    The tokens of the first prompt come first, each prompt's in order. The logits of a few tokens
-    are held at a time, whatever the vocabulary.
-    """
-    encoded = model.encode(as_prompt_set(prompts))
-    mask, sites = encoded.mask(at), depths(model)
-    number = np.cumsum(mask).reshape(mask.shape) - 1
-    report("unembed", ())
-    said: np.ndarray | None = None
-    for part in streamed(model, encoded, sites, at):
-        for depth, site in enumerate(sites):
-            found = in_blocks(model, encoded, part.row, part.values[site], read)
-            if said is None:
-                said = np.zeros((int(mask.sum()), len(sites), *found.shape[1:]), found.dtype)
-            said[number[part.row, part.at], depth] = found
-    return np.asarray(said)
-
-
-def depths(model: Model) -> list[Site]:
-    """The residual stream from the embedding to the last block: n_layers + 1 sites."""
-    return [embed(), *(resid_post(layer) for layer in range(model.n_layers))]
 
 
 def _three(logits: Logits, answers: Choices, _: Choices) -> np.ndarray:
@@ -186,15 +166,11 @@ _THREE = Reader("the lens", _three)
 
 
 def _three_of(
-    model: Model, prompts: PromptSet, at: str | Position
+    model: Model, prompts: PromptSet, at: str | Position, through: Through
 ) -> tuple[
     Int[np.ndarray, "token depth"], Int[np.ndarray, "token depth"], Float[np.ndarray, "token depth"]
 ]:
     if not all(model.encode(prompts).answers):
         raise RequestError("the lens ranks answers: a prompt has none", asked="logit_lens(...)")
-    said = read_depths(model, prompts, read=_THREE, at=at)
+    said = read_depths(model, prompts, read=_THREE, at=at, through=through)
     return said[..., 0].astype(np.int64), said[..., 1].astype(np.int64), said[..., 2]
-
-
-def _depth_names(n: int) -> tuple[str, ...]:
-    return ("embed", *map(str, range(n - 1)))

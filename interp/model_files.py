@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
 WEIGHTS: Final = ("model.safetensors", "pytorch_model.bin")
@@ -20,6 +20,16 @@ def missing(get: Finder) -> list[str]:
         if index := get(f"{name}.index.json"):
             return absent + [shard for shard in _shards(index) if not get(shard)]
     return [*absent, NO_WEIGHTS]
+
+
+def weights(get: Finder) -> list[Path]:
+    """The files of weights that `get` finds: one, or each of the shards that are there."""
+    for name in WEIGHTS:
+        if whole := get(name):
+            return [whole]
+        if index := get(f"{name}.index.json"):
+            return [file for shard in _shards(index) if (file := get(shard))]
+    return []
 
 
 def missing_on_base(get: Finder, base: Finder) -> list[str]:
@@ -41,17 +51,19 @@ def in_folder(folder: Path) -> Finder:
     return lambda name: folder / name if (folder / name).is_file() else None
 
 
-def in_cache(source: str, revision: str | None) -> Finder:
+def in_cache(
+    source: str, revision: str | None, *, kind: Literal["model", "space"] = "model"
+) -> Finder:
     """Finds a file in the cache, one by one: the hub's library calls a torn snapshot whole."""
     from huggingface_hub import constants  # noqa: PLC0415  not every session has hub models
 
-    folder = f"models--{source.replace('/', '--')}"
+    folder = f"{kind}s--{source.replace('/', '--')}"
     if not (Path(constants.HF_HUB_CACHE) / folder).is_dir():
         return lambda _: None
     from huggingface_hub import try_to_load_from_cache  # noqa: PLC0415  200 ms, often for nothing
 
     def get(name: str) -> Path | None:
-        found = try_to_load_from_cache(source, name, revision=revision)
+        found = try_to_load_from_cache(source, name, revision=revision, repo_type=kind)
         return Path(found) if isinstance(found, str) else None
 
     return get

@@ -103,6 +103,8 @@ class Model:
             "backend": self.spec.backend,
             "attn_implementation": info.attn_implementation,
             "device": info.device,
+            "family": self.spec.family or info.family,
+            "parameters": self.spec.parameters or info.n_parameters,
         }
 
     def close(self) -> None:
@@ -143,6 +145,7 @@ def load(
             attn_implementation=spec.attn_implementation,
         )
         _refuse_other_weights(spec, loaded)
+        _refuse_other_chat(spec, loaded)
         return Model(_as_found(spec, folder), verified(loaded))
     except InterpError as error:
         name = source if isinstance(source, str) else source.id
@@ -251,4 +254,17 @@ def _refuse_other_weights(spec: ModelSpec, backend: Backend) -> None:
             expected=spec.parameters,
             received=thoughts.n_parameters,
             where=spec.source,
+        )
+
+
+def _refuse_other_chat(spec: ModelSpec, backend: Backend) -> None:
+    found = backend.tokenizer.takes_system
+    if spec.chat is not None and found is not spec.chat.system:
+        said = {None: "there is none", True: "takes a system line", False: "takes no system line"}
+        raise DataError(
+            "the chat template is not what the registry says",
+            expected=said[spec.chat.system],
+            received=said[found],
+            where=spec.source,
+            hint="change `chat` in models.toml",
         )

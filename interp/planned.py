@@ -46,13 +46,18 @@ class Tally:
         self.head_rows += other.head_rows
         self.kept += other.kept
 
-    def fired(self, n_accounts: int) -> tuple[Fired, ...]:
-        """What each edit did in all cells together: how often, and the medians of its norms."""
+    def fired(self, n_accounts: int, first: int = 0) -> tuple[Fired, ...]:
+        """What each edit did in all cells together: how often, and the medians of its norms.
+
+        Args:
+            n_accounts: how many edits.
+            first: the account of the first of them.
+        """
         if not self.moved:
             return (Fired(0, 0.0, 0.0),) * n_accounts
         account = np.concatenate([one.account for one in self.moved])
         order = np.argsort(account, kind="stable")
-        cuts = np.searchsorted(account[order], np.arange(1, n_accounts))
+        cuts = np.searchsorted(account[order], first + np.arange(1, n_accounts))
         delta, norm = (
             np.split(np.concatenate([getattr(one, name) for one in self.moved])[order], cuts)
             for name in ("delta", "norm")
@@ -76,7 +81,7 @@ class Room:
         self.tokens = sharing.tokens_at_once
         while self.tokens > 1 and self.tokens * self._a_token > sharing.working_set:
             self.tokens //= 2
-        self.trunks = Portions(memory // 4, self._trunk, _halves)
+        self.trunks = Portions(memory // 4, self._trunk, halves)
         self.waves = Portions(memory // 2, self._wave, Batch.halves)
         self.quarter = memory // 4
 
@@ -91,16 +96,15 @@ class Room:
         return self.sharing.bytes_a_row(tokens) + tokens * self.sharing.bytes_a_token(0)
 
     def _wave(self, batch: Batch) -> int:
-        return len(batch.variant) * batch.width * self._a_token
+        return (batch.high - batch.low) * batch.width * self._a_token
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
-    """A grid to be computed: on what, in which room, from which tokens, and what is kept of it."""
+class Begun:
+    """A grid to be computed: from which tokens, what is kept of it, and what it took so far."""
 
     grid: Cells
     ids: Sequence[Sequence[int]]
-    room: Room
     kept: Kept = field(default_factory=Kept)
     tally: Tally = field(default_factory=Tally)
 
@@ -122,6 +126,13 @@ class Job:
         """Write down what was computed."""
         self.kept.add(part)
         self.tally.add(took)
+
+
+@dataclass(frozen=True, eq=False)
+class Job(Begun):
+    """A grid to be computed together: in which room."""
+
+    room: Room = field(kw_only=True)
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,10 +201,10 @@ def waves(
     Raises:
         MemoryError: a single row does not fit into memory.
     """
-    room, grid = ground.job.room, ground.job.grid
+    room = ground.job.room
 
     def wave(part: Batch) -> Waved:
-        rows = planning.wave(grid, part, ground.chunk)
+        rows = planning.wave(part, ground.chunk)
         return room.sharing.wave(ground.trunk, rows, keep=keep)
 
     def among(part: Batch) -> bool | None:
@@ -207,7 +218,8 @@ def all_or_none(over: Bool[np.ndarray, " n"]) -> bool | None:
     return bool(over.all()) if over.all() or not over.any() else None
 
 
-def _halves(chunk: Int[np.ndarray, " prompt"]) -> list[Int[np.ndarray, " _"]]:
+def halves(chunk: Int[np.ndarray, " prompt"]) -> list[Int[np.ndarray, " _"]]:
+    """The same prompts in two chunks; nothing of one prompt."""
     cut = len(chunk) // 2
     return [chunk[:cut], chunk[cut:]] if cut else []
 

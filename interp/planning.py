@@ -16,39 +16,79 @@ from interp.backends.protocol import Write
 from interp.backends.sharing import Stroke, TrunkPlan, Wave, stream_layer
 from interp.edits import Edit
 from interp.sites import Site
-from interp.strokes import Key, Strokes, keys, stroke
+from interp.strokes import Singles, Turn, turns
 
 INSIDE = frozenset({"resid_mid", "q", "k", "v", "z", "attn_out", "mlp_out"})
+AHEAD = 16  # waves whose rows are worked out at once
 Variant = tuple[Edit, ...]
 
 
 @dataclass(frozen=True, eq=False)
-class Batch:
-    """Cells that are computed together: (variant, prompt) by number, their own positions alike."""
+class Rows:
+    """Cells (variant, prompt) in the order in which waves take them, and all that is written.
+
+    Their own positions are alike: the last `width` of their prompts.
+    """
 
     variant: Int[np.ndarray, " row"]
     prompt: Int[np.ndarray, " row"]
+    joins: Int[np.ndarray, " row"]
+    rests: Bool[np.ndarray, " row"]
     width: int
+    singles: tuple[Singles, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Cells that are computed together: the rows from `low` to before `high`."""
+
+    rows: Rows
+    low: int
+    high: int
+
+    @property
+    def width(self) -> int:
+        """How many positions are each cell's own."""
+        return self.rows.width
+
+    @property
+    def variant(self) -> Int[np.ndarray, " row"]:
+        """The variant of each cell, by number."""
+        return self.rows.variant[self.low : self.high]
+
+    @property
+    def prompt(self) -> Int[np.ndarray, " row"]:
+        """The prompt of each cell, by number."""
+        return self.rows.prompt[self.low : self.high]
+
+    @property
+    def strokes(self) -> tuple[Stroke, ...]:
+        """What is written into these rows, in the order of turns."""
+        parts = [(each, each.between(self.low, self.high)) for each in self.rows.singles]
+        return tuple(each.stroke(part, self.low) for each, part in parts if part.start < part.stop)
 
     def halves(self) -> list["Batch"]:
         """The same cells in two batches; nothing where there is only one."""
-        cut = len(self.variant) // 2
-        parts = [slice(cut), slice(cut, None)] if cut else []
-        return [Batch(self.variant[one], self.prompt[one], self.width) for one in parts]
+        cut = (self.low + self.high) // 2
+        if cut == self.low:
+            return []
+        return [Batch(self.rows, self.low, cut), Batch(self.rows, cut, self.high)]
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
     """Every cell of a grid of distinct variants, resolved for one batch of prompts.
 
-    `writes` has them in the order in which a pass meets them, each with its place in the variant.
-    `width` says how many last positions of its prompt a cell computes itself, `joins` from which
-    layer on; a width of 0 is the prompt as it is. An `idle` cell has no edit, or none with a dose.
+    `writes` has them in the order in which a pass meets them, each with its place in the variant;
+    `turns` has those that are made together. `width` says how many last positions of its prompt a
+    cell computes itself, `joins` from which layer on; a width of 0 is the prompt as it is. An
+    `idle` cell has no edit, or none with a dose.
     """
 
     n_layers: int
     lengths: Int[np.ndarray, " batch"]
     writes: tuple[tuple[tuple[int, Write], ...], ...]
+    turns: tuple[Turn, ...]
     width: Int[np.ndarray, "variant batch"]
     joins: Int[np.ndarray, "variant batch"]
     idle: Bool[np.ndarray, "variant batch"]
@@ -59,14 +99,21 @@ class Cells:
         return np.cumsum([0, *(len(parts) for parts in self.writes)])
 
     @cached_property
-    def keys(self) -> tuple[tuple[Key, ...], ...]:
-        """Which strokes each write belongs to."""
-        return tuple(keys([write for _, write in parts], self.n_layers) for parts in self.writes)
-
-    @cached_property
     def rests(self) -> Bool[np.ndarray, " variant"]:
         """The variants of one write in the stream: where it changes nothing, nothing is changed."""
-        return np.array([_rests(parts, self.n_layers) for parts in self.writes])
+        in_stream = np.zeros(len(self.writes), dtype=bool)
+        for turn in self.turns:
+            in_stream[turn.variant] |= turn.in_stream
+        return np.asarray(in_stream & (np.diff(self.accounts) == 1))
+
+    def told(self, variant: int) -> list[Write]:
+        """The writes of a variant in the order in which they were asked for."""
+        return [write for _, write in sorted(self.writes[variant], key=lambda item: item[0])]
+
+    @property
+    def reachable(self) -> bool:
+        """Whether waves can apply every write."""
+        return all(turn.in_stream or turn.key.site.name in INSIDE for turn in self.turns)
 
     @property
     def cone(self) -> int:
@@ -99,30 +146,20 @@ def distinct(variants: Sequence[Variant]) -> tuple[list[Variant], Int[np.ndarray
     return first, np.array(which)
 
 
-def plannable(writes: Sequence[Write], n_layers: int) -> bool:
-    """Whether a wave can apply these writes."""
-    return all(
-        write.site.name in INSIDE or stream_layer(write.site, n_layers) is not None
-        for write in writes
-    )
-
-
 def cells(lengths: Sequence[int], variants: Sequence[Sequence[Write]], n_layers: int) -> Cells:
     """Where every variant leaves every prompt."""
     counted = np.array(lengths)
+    ordered = tuple(_in_order(writes, n_layers) for writes in variants)
     width = np.zeros((len(variants), len(counted)), dtype=np.int64)
     joins = np.full(width.shape, n_layers, dtype=np.int64)
     idle = np.ones(width.shape, dtype=bool)
-    for number, writes in enumerate(variants):
-        for write in writes:
-            idle[number] &= _without_effect(write)
-            touched = write.mask.any(axis=1)
-            own = np.where(touched, counted - write.mask.argmax(axis=1), 0)
-            layer = _entered(write.site, n_layers)
-            np.maximum(width[number], own, out=width[number])
-            joins[number] = np.where(touched, np.minimum(joins[number], layer), joins[number])
-    ordered = tuple(_in_order(writes, n_layers) for writes in variants)
-    return Cells(n_layers, counted, ordered, width, joins, idle)
+    made = turns(ordered, n_layers)
+    for turn in made:
+        own, whose = turn.reach(counted), turn.variant
+        width[whose] = np.maximum(width[whose], own)
+        joins[whose] = np.minimum(joins[whose], np.where(own > 0, turn.layer, n_layers))
+        idle[whose] &= turn.idle(own)
+    return Cells(n_layers, counted, ordered, made, width, joins, idle)
 
 
 def trunks(grid: Cells, tokens: int) -> list[Int[np.ndarray, " prompt"]]:
@@ -157,29 +194,23 @@ def batches(grid: Cells, chosen: Bool[np.ndarray, "variant batch"], tokens: int)
     Those that join late go together too, so that their layers are walked once.
     """
     variant, prompt = np.nonzero(chosen & (grid.width > 0))
-    width = grid.width[variant, prompt]
-    order = np.lexsort((prompt, variant, grid.joins[variant, prompt], width))
+    width, joins = grid.width[variant, prompt], grid.joins[variant, prompt]
+    order = np.lexsort((prompt, variant, joins, width))
     for own in np.unique(width).tolist():
         alike = order[width[order] == own]
         size = max(tokens // own, 1)
-        for start in range(0, len(alike), size):
-            part = alike[start : start + size]
-            yield Batch(variant[part], prompt[part], own)
+        for start in range(0, len(alike), AHEAD * size):
+            part = alike[start : start + AHEAD * size]
+            rows = _rows(grid, variant[part], prompt[part], own)
+            for low in range(0, len(part), size):
+                yield Batch(rows, low, min(low + size, len(part)))
 
 
-def wave(grid: Cells, batch: Batch, chunk: Int[np.ndarray, " prompt"]) -> Wave:
+def wave(batch: Batch, chunk: Int[np.ndarray, " prompt"]) -> Wave:
     """The cells of a batch as rows of a wave over the trunk of a chunk."""
-    strokes = Strokes()
-    order = np.argsort(batch.variant, kind="stable")
-    numbers, starts = np.unique(batch.variant[order], return_index=True)
-    parts = zip(numbers.tolist(), np.split(order, starts[1:]), strict=True)
-    for number, rows in parts:
-        first = int(grid.accounts[number])
-        for (place, write), key in zip(grid.writes[number], grid.keys[number], strict=True):
-            strokes.add(key, _stroke(grid, batch, rows, write, first + place))
-    joins = grid.joins[batch.variant, batch.prompt]
-    place = np.searchsorted(chunk, batch.prompt)
-    return Wave(place, joins, grid.rests[batch.variant], batch.width, strokes.all())
+    rows, part = batch.rows, slice(batch.low, batch.high)
+    place = np.searchsorted(chunk, rows.prompt[part])
+    return Wave(place, rows.joins[part], rows.rests[part], rows.width, batch.strokes)
 
 
 def of_prompts(grid: Cells, chunk: Int[np.ndarray, " prompt"]) -> Bool[np.ndarray, "variant batch"]:
@@ -188,17 +219,11 @@ def of_prompts(grid: Cells, chunk: Int[np.ndarray, " prompt"]) -> Bool[np.ndarra
     return np.broadcast_to(named, grid.width.shape)
 
 
-def _without_effect(write: Write) -> Bool[np.ndarray, " batch"]:
-    """The rows that a write cannot change."""
-    untouched = ~(write.mask.any(axis=1) | write.generated)
-    return untouched if write.op == "replace" else untouched | (write.alpha == 0)
-
-
 def _look(edit: Edit) -> tuple[object, ...]:
     """What edits that are equal have in common, at little cost."""
     dose = np.asarray(edit.alpha, np.float32).tobytes()
     some = edit.vector.reshape(-1)[:: max(edit.vector.size // 16, 1)].tobytes()
-    named = (edit.verb, edit.site, edit.at, edit.rows, edit.phase, edit.heads, edit.unit)
+    named = (edit.verb, edit.site, edit.at, edit.to, edit.rows, edit.phase, edit.heads, edit.unit)
     return (*named, edit.fingerprint, dose, edit.vector.shape, some)
 
 
@@ -215,27 +240,19 @@ def _entered(site: Site, n_layers: int) -> int:
 
 def _in_order(writes: Sequence[Write], n_layers: int) -> tuple[tuple[int, Write], ...]:
     """The writes as a pass meets them: an output before the input that it becomes."""
-    return tuple(
-        sorted(
-            enumerate(writes),
-            key=lambda item: (
-                _entered(item[1].site, n_layers),
-                item[1].site.name == "resid_pre",
-            ),
-        )
-    )
+
+    def met(item: tuple[int, Write]) -> tuple[int, bool]:
+        return _entered(item[1].site, n_layers), item[1].site.name == "resid_pre"
+
+    return tuple(sorted(enumerate(writes), key=met))
 
 
-def _rests(writes: Sequence[tuple[int, Write]], n_layers: int) -> bool:
-    in_stream = [stream_layer(write.site, n_layers) is not None for _, write in writes]
-    return in_stream == [True]
-
-
-def _stroke(
-    grid: Cells, batch: Batch, rows: Int[np.ndarray, " n"], write: Write, account: int
-) -> Stroke:
-    """One write of one variant, on the rows of a batch that are of that variant."""
-    prompt = batch.prompt[rows]
-    hit, position = np.nonzero(write.mask[prompt])
-    at = position - (grid.lengths[prompt[hit]] - batch.width)
-    return stroke(write, account, rows[hit], prompt[hit], (at, position))
+def _rows(
+    grid: Cells, variant: Int[np.ndarray, " row"], prompt: Int[np.ndarray, " row"], width: int
+) -> Rows:
+    """Cells as rows of their own width, and every single write into them."""
+    start = grid.lengths[prompt] - width
+    found = [turn.singles(variant, prompt, start) for turn in grid.turns]
+    singles = tuple(one for one in found if len(one.row))
+    joins = grid.joins[variant, prompt]
+    return Rows(variant, prompt, joins, grid.rests[variant], width, singles)

@@ -5,18 +5,22 @@ from typing import Literal
 
 from interp.errors import RequestError
 
-Kind = Literal["all", "first", "last", "span", "after", "thought"]
+Kind = Literal["all", "first", "last", "span", "after", "besides", "thought"]
 Part = Literal["first", "middle", "last", "all"]
 WHOLE_ROW: tuple[Kind, ...] = ("all", "first", "last")
 
 
 @dataclass(frozen=True)
 class Position:
-    """A named place in a row; `part` says which tokens of a span are meant."""
+    """A named place in a row; `part` says which tokens of a span are meant.
+
+    With `draw` they are drawn by this seed from what the kind names, as many as the span has.
+    """
 
     kind: Kind
     name: str = ""
     part: Part = "last"
+    draw: int | None = None
 
     def __str__(self) -> str:
         """As a spec writes it."""
@@ -25,6 +29,8 @@ class Position:
         if self.kind == "after":
             only = "" if self.part == "all" else f', "{self.part}"'
             return f'after("{self.name}"{only})'
+        if self.kind == "besides":
+            return f'besides("{self.name}"{"" if self.draw is None else f", draw={self.draw}"})'
         if self.kind == "thought":
             return f"thought({self.name})" if self.name else "all_thoughts()"
         return f'"{self.name}"' if self.part == "last" else f'span("{self.name}", "{self.part}")'
@@ -49,6 +55,17 @@ def after(name: str, part: Part = "all") -> Position:
     One of them is of the prompt: the first after the span, the prompt's last, or the middle one.
     """
     return Position("after", name, part)
+
+
+def besides(name: str, *, draw: int | None = None) -> Position:
+    """The tokens before a row's last one that are not of a named span.
+
+    Args:
+        name: the span.
+        draw: where given, the seed by which as many of these tokens are drawn as the span has; the
+            same for a row whatever else is in its batch.
+    """
+    return Position("besides", name, "all", draw)
 
 
 def thought(step: int) -> Position:

@@ -140,12 +140,12 @@ class PromptSet:
     @property
     def first_hop(self) -> "PromptSet":
         """The questions for the first hop of each two-hop prompt."""
-        return self._companions("first_hop")
+        return companions(self, "first_hop")
 
     @property
     def second_hop(self) -> "PromptSet":
         """The questions for the second hop of each two-hop prompt."""
-        return self._companions("second_hop")
+        return companions(self, "second_hop")
 
     def only(self, *, split: str = "", **labels: Label) -> "PromptSet":
         """The prompts of one split and with these labels.
@@ -214,17 +214,24 @@ class PromptSet:
             received=repr(own.content),
         )
 
-    def _companions(self, name: str) -> "PromptSet":
-        companions = tuple(getattr(prompt, name) for prompt in self.prompts)
-        if not all(companions):
-            raise RequestError("these prompts have no such companions", asked=f"{self.name}.{name}")
-        return replace(self, name=f"{self.name}.{name}", prompts=companions)
-
     def _kept(self, keep: Sequence[bool], *, asked: str) -> "PromptSet":
         kept = tuple(prompt for prompt, stays in zip(self.prompts, keep, strict=True) if stays)
         if not kept:
             raise RequestError("no prompt is left", asked=asked, received=f"0 of {len(self)}")
         return replace(self, prompts=kept)
+
+
+def companions(prompts: PromptSet, name: str) -> PromptSet:
+    """The prompt that stands beside each one under a name, such as "first_hop".
+
+    Raises:
+        RequestError: a prompt has none.
+    """
+    found = tuple(getattr(prompt, name, None) for prompt in prompts.prompts)
+    whole = tuple(one for one in found if isinstance(one, Prompt))
+    if len(whole) < len(prompts):
+        raise RequestError("these prompts have no such companions", asked=f"{prompts.name}.{name}")
+    return replace(prompts, name=f"{prompts.name}.{name}", prompts=whole)
 
 
 def as_prompt_set(prompts: PromptSet | Sequence[str]) -> PromptSet:

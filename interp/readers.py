@@ -4,12 +4,13 @@ A reader is a metric of a run like any other; a sweep that is given one never ho
 more than a few rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int, Shaped
 
 from interp.backends.taps import finite
 from interp.encoded import Encoded
@@ -22,6 +23,14 @@ Metric = Callable[[Run], Shaped[np.ndarray, "batch ..."]]
 Rows = np.ndarray
 BLOCK = 3 * 2**23  # bytes of logits read at once: rows enough for a product at full speed
 Logits = Float[np.ndarray, "n d_vocab"]
+
+
+class Reads(Protocol):
+    """Whatever says something of some rows of a batch, from their logits."""
+
+    def read(self, encoded: Encoded, rows: Rows, logits: Logits) -> Shaped[np.ndarray, "n ..."]:
+        """The numbers of these rows."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -53,18 +62,48 @@ class Reader:
         return np.asarray(self.of(logits, answers, foils))
 
 
+@dataclass(frozen=True)
+class Ranks:
+    """A reader of the ranks of several sets of tokens: [batch, target], 0 for the top.
+
+    `targets` has for each of them one set of tokens a row; the best of a set counts.
+    """
+
+    targets: tuple[Choices, ...]
+
+    def read(self, encoded: Encoded, rows: Rows, logits: Logits) -> Int[np.ndarray, "n target"]:
+        """The ranks of some rows of a batch, from their logits.
+
+        Raises:
+            RequestError: a target that has not one set of tokens a row.
+        """
+        for known in self.targets:
+            if len(known) != len(encoded.ids) or not all(known):
+                raise RequestError(
+                    "a target has one set of tokens a prompt",
+                    expected=len(encoded.ids),
+                    received=len(known),
+                )
+        each = (rank(logits, [known[row] for row in rows]) for known in self.targets)
+        return np.stack(list(each), axis=1)
+
+
 def in_blocks(
-    model: Model, encoded: Encoded, rows: Rows, hidden: Float[np.ndarray, "n d_model"], read: Reader
+    model: Model, encoded: Encoded, rows: Rows, hidden: Float[np.ndarray, "n d_model"], read: Reads
 ) -> Shaped[np.ndarray, "n ..."]:
     """What a reader says of states of rows, with the logits of a few of them at a time."""
-    most = max(BLOCK // (4 * model.backend.info.d_vocab), 1)
-    cuts = np.linspace(0, len(hidden), -(-len(hidden) // most) + 1).astype(int).tolist()
     return np.concatenate(
         [
             read.read(encoded, rows[low:high], unembedded(model, hidden[low:high]))
-            for low, high in pairwise(cuts)
+            for low, high in some_rows(model, len(hidden))
         ]
     )
+
+
+def some_rows(model: Model, n: int) -> Iterator[tuple[int, int]]:
+    """So many rows, cut into parts whose logits are held at once: [start, end) of each."""
+    most = max(BLOCK // (4 * model.backend.info.d_vocab), 1)
+    return pairwise(np.linspace(0, n, -(-n // most) + 1).astype(int).tolist())
 
 
 def unembedded(

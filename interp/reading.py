@@ -1,23 +1,28 @@
 """From the states of cells to what was to be read of them, a few rows of logits at a time."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from interp import plainly
 from interp.auditing import audit, sample
+from interp.backends.protocol import Fired
+from interp.backends.sharing import Moved
 from interp.edits import Edit
 from interp.encoded import Encoded
 from interp.grids import Work
+from interp.kept import Part
 from interp.ledger import Entry, entry, report
 from interp.models import Model
+from interp.plainly import Plainly
 from interp.planned import Job, States, Tally, states
 from interp.planning import Cells
 from interp.positions import position
 from interp.readers import Reader, in_blocks, unembedded
-from interp.runs import Run, run
+from interp.runs import Run
 
 Ledger = tuple[Entry, ...]
 
@@ -42,15 +47,45 @@ class Found:
     work: Work
 
 
-def one_by_one(task: Task) -> Found:
-    """One plain run a variant."""
-    values, ledgers = [], []
-    for variant in task.variants:
-        done = run(task.model, task.encoded.prompts, *variant)
-        values.append(task.read(done))
-        ledgers.append(done.ledger)
-    took, rows = len(task.variants) * task.grid.once, task.grid.width.size
-    return Found(np.stack(values), tuple(ledgers), Work(took, took, rows))
+def one_by_one(task: Task, job: Plainly) -> Found:
+    """One plain run a variant; a reader is given the logits of some prompts, a metric those of all.
+
+    Raises:
+        MemoryError: a single prompt does not fit into memory.
+    """
+    read, found, n_prompts = task.read, dict[int, np.ndarray](), len(job.ids)
+    told = dict[int, Ledger]()
+    parts = plainly.logits(job)
+    if isinstance(read, Reader):
+        parts = (_read_part(task, read, part) for part in parts)
+    for number, whole in plainly.whole_variants(parts, n_prompts):
+        told[number] = ledger(task, number, whole.moved, np.zeros(n_prompts, int))
+        report("run", told[number], encoded=task.encoded)
+        found[number] = (
+            whole.values
+            if isinstance(read, Reader)
+            else read(_run(task, whole.values, told[number]))
+        )
+    return plain_found(job, found, told)
+
+
+def _read_part(task: Task, read: Reader, part: Part) -> Part:
+    return replace(part, values=read.read(task.encoded, part.prompt, part.values))
+
+
+def _run(task: Task, logits: np.ndarray, told: Ledger) -> Run:
+    return Run(task.model.id, task.encoded, logits, {}, told, position("last"))
+
+
+def plain_found(job: Plainly, found: Mapping[int, np.ndarray], told: Mapping[int, Ledger]) -> Found:
+    """What was read of every variant that was run by itself."""
+    tally, numbers = job.tally, range(len(found))
+    took = Work(
+        tally.layer_tokens, tally.layer_tokens, tally.head_rows,
+        halved=job.portions.halved, kept=tally.kept,
+    )  # fmt: skip
+    values = np.stack([found[number] for number in numbers])
+    return Found(values, tuple(told[number] for number in numbers), took)
 
 
 def together(task: Task, job: Job) -> Found:
@@ -70,8 +105,8 @@ def together(task: Task, job: Job) -> Found:
         job.tally.head_rows += len(done.variant)
     worst = audit(task.model, grid, job.ids, chosen)
     found = ledgers(task, job.tally, np.zeros(grid.width.shape, dtype=np.int64))
-    for ledger in found:
-        report("run", ledger, encoded=task.encoded)
+    for one in found:
+        report("run", one, encoded=task.encoded)
     return Found(reading.values(found), found, work(job, len(grid.writes) * grid.once, worst))
 
 
@@ -87,17 +122,31 @@ def ledgers(
     task: Task, tally: Tally, passes: Int[np.ndarray, "variant batch"]
 ) -> tuple[Ledger, ...]:
     """One ledger a variant, with every check that a run's has."""
-    accounts = task.grid.accounts
-    fired = tally.fired(int(accounts[-1]))
+    fired = tally.fired(int(task.grid.accounts[-1]))
+    cuts = zip(task.grid.accounts[:-1].tolist(), task.grid.accounts[1:].tolist(), strict=True)
+    each = zip(cuts, passes, strict=True)
     return tuple(
-        tuple(
-            entry(task.encoded, edit, dict(writes)[place], fired[first + place], went.tolist())
-            for place, edit in enumerate(variant)
-        )
-        for variant, writes, went, first in zip(
-            task.variants, task.grid.writes, passes, accounts[:-1], strict=True
-        )
+        _ledger(task, number, fired[low:high], went)
+        for number, ((low, high), went) in enumerate(each)
     )
+
+
+def ledger(
+    task: Task, number: int, moved: Sequence[Moved], passes: Int[np.ndarray, " batch"]
+) -> Ledger:
+    """The ledger of one variant, with every check that a run's has."""
+    first, after = task.grid.accounts[number : number + 2].tolist()
+    fired = Tally(list(moved)).fired(after - first, first=first)
+    return _ledger(task, number, fired, passes)
+
+
+def _ledger(
+    task: Task, number: int, fired: Sequence[Fired], passes: Int[np.ndarray, " batch"]
+) -> Ledger:
+    """From what each of a variant's edits did."""
+    each = zip(task.variants[number], task.grid.told(number), fired, strict=True)
+    went = passes.tolist()
+    return tuple(entry(task.encoded, edit, write, done, went) for edit, write, done in each)
 
 
 class _Streamed:
@@ -141,6 +190,5 @@ class _Whole:
         return np.stack([self._read(*one) for one in zip(self._hidden, ledgers, strict=True)])
 
     def _read(self, hidden: Float[np.ndarray, "batch d_model"], ledger: Ledger) -> np.ndarray:
-        model, encoded = self._task.model, self._task.encoded
-        logits = unembedded(model, hidden)
-        return self._task.read(Run(model.id, encoded, logits, {}, ledger, position("last")))
+        model = self._task.model
+        return self._task.read(_run(self._task, unembedded(model, hidden), ledger))

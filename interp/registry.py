@@ -23,6 +23,14 @@ HUB_NAME: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(@[\w./-]+)?
 
 
 @dataclass(frozen=True)
+class Chat:
+    """What a model's chat template takes, and what its refusals begin with, one token each."""
+
+    system: bool
+    refusals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """One model as it is asked for: where its files are and how it is to be computed."""
 
@@ -42,8 +50,17 @@ class ModelSpec:
     mlx_path: str = ""  # or their folder
     base: str = ""  # on the hub: a checkpoint of weights alone is loaded on its configuration
     parameters: int | None = None
+    mlx_bits: int | None = None  # of a weight in the files that `mlx` names
+    chat: Chat | None = None  # a base model has none; nothing is said of a model without an entry
+    lens: str = ""  # the name of a published tuned lens
+    lens_path: str = ""  # or the folder of one's own
     sets: tuple[tuple[str, str], ...] = ()  # prompt sets, and those its specs read in their place
     listed: bool = True  # in a registry, so that its id is known to every command
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """What refusals begin with, as the registry says; empty where it says nothing."""
+        return self.chat.refusals if self.chat else ()
 
     def on(self, backend: BackendName | None) -> "ModelSpec":
         """This model on a backend (its own, if None), with the files it has for that backend.
@@ -66,7 +83,8 @@ class ModelSpec:
 
 
 # The keys of an entry; `id` is its name, and `listed` says that there is one.
-FOLDERS: Final = ("path", "mlx_path")
+FOLDERS: Final = ("path", "mlx_path", "lens_path")
+NUMBERS: Final = {"parameters", "mlx_bits"}
 KEYS: Final = ("path", "hub", *(field.name for field in fields(ModelSpec)[3:-1]))
 
 
@@ -169,19 +187,23 @@ def _spec_of(name: str, table: object, folder: Path) -> ModelSpec:
     local = "path" in about
     source = str(about.pop("path") if local else about.pop("hub"))
     tags, sets = tuple(about.pop("tags", ())), tuple(about.pop("sets", {}).items())
-    return ModelSpec(name, source, local, tags=tags, sets=sets, **about)
+    said = about.pop("chat", None)
+    chat = Chat(said["system"], tuple(said.get("refusals", ()))) if said is not None else None
+    return ModelSpec(name, source, local, tags=tags, sets=sets, chat=chat, **about)
 
 
 def _refuse_values(table: Mapping[str, Any]) -> None:
-    if type(table.get("parameters", 0)) is not int:
-        raise DataError("`parameters` is a whole number", received=repr(table["parameters"]))
-    for key in set(table) - {"tags", "parameters", "sets"}:
+    for key in NUMBERS & set(table):
+        if type(table[key]) is not int or table[key] < 1:
+            raise DataError(f"`{key}` is a whole number", received=repr(table[key]))
+    for key in set(table) - {"tags", "sets", "chat"} - NUMBERS:
         if not isinstance(table[key], str):
             raise DataError(f"`{key}` is a string", received=repr(table[key]))
     _refuse_sources(table)
-    tags = table.get("tags", [])
-    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+    if not _all_strings(tags := table.get("tags", [])):
         raise DataError("`tags` is a list of strings", received=repr(tags))
+    if "chat" in table:
+        _refuse_chat(table["chat"])
     sets = table.get("sets", {})
     if not isinstance(sets, dict) or not all(isinstance(name, str) for name in sets.values()):
         raise DataError(
@@ -194,11 +216,30 @@ def _refuse_values(table: Mapping[str, Any]) -> None:
             raise DataError(f"unknown {key}", expected=", ".join(choices), received=table[key])
 
 
+def _refuse_chat(chat: object) -> None:
+    said = chat if isinstance(chat, dict) else {}
+    known = {"system"} <= set(said) <= {"system", "refusals"} and type(said["system"]) is bool
+    if not (known and _all_strings(said.get("refusals", []))):
+        raise DataError(
+            "`chat` says whether its template takes a system line, and what refusals begin with",
+            expected='chat = { system = false, refusals = ["I"] }',
+            received=repr(chat),
+            hint="leave it out where there is no chat template",
+        )
+
+
+def _all_strings(values: object) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) and value for value in values)
+
+
 def _refuse_sources(table: Mapping[str, Any]) -> None:
     if ("path" in table) == ("hub" in table):
         raise DataError("an entry has either `path` or `hub`", received=", ".join(sorted(table)))
-    if "mlx" in table and "mlx_path" in table:
-        raise DataError("an entry has either `mlx` or `mlx_path`", received="both")
+    for key in ("mlx", "lens"):
+        if key in table and f"{key}_path" in table:
+            raise DataError(f"an entry has either `{key}` or `{key}_path`", received="both")
+    if "mlx_bits" in table and "mlx" not in table:
+        raise DataError("`mlx_bits` says what `mlx` holds", received="no `mlx`")
     for key in ("hub", "mlx", "base"):
         if key in table and not HUB_NAME.fullmatch(table[key]):
             raise DataError(f"`{key}` is org/name", received=repr(table[key]))

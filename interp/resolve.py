@@ -42,9 +42,11 @@ def write(model: Model, encoded: Encoded, edit: Edit, *, n_thoughts: int = 0) ->
     _refuse_shape(model, encoded, edit)
     if edit.at.kind == "thought":
         return _thought_write(edit, rows, max(encoded.lengths), n_thoughts)
-    mask = encoded.mask(edit.at) & rows[:, None] & (edit.phase != "generated")
+    mask = encoded.mask(edit.at)  # the same array for every edit that says no more than where
+    if edit.rows is not None or edit.phase == "generated":
+        mask = mask & rows[:, None] & (edit.phase != "generated")
     generated = rows & (edit.at.reaches_generated and edit.phase != "prompt")
-    alpha = np.broadcast_to(np.asarray(edit.alpha, np.float32), (len(encoded.ids),))
+    alpha = np.full(len(rows), edit.alpha, np.float32)
     if edit.unit == "median_norm":
         alpha = alpha * _median_norm(model, encoded, edit)
     value = _known_where_used(edit, mask, len(feature(model, edit.site)))
@@ -63,7 +65,7 @@ def _thought_write(edit: Edit, rows: np.ndarray, length: int, n_thoughts: int) -
     if not np.isfinite(edit.vector).all():
         raise NonFiniteError("a patched value is NaN or infinite", where=str(edit))
     none = np.zeros((len(rows), length), dtype=bool)
-    alpha = np.broadcast_to(np.asarray(edit.alpha, np.float32), (len(rows),))
+    alpha = np.full(len(rows), edit.alpha, np.float32)
     return Write(edit.site, OPS[edit.verb], edit.vector, alpha, none, none[:, 0], edit.heads, fires)
 
 
@@ -135,6 +137,8 @@ def feature(model: Model, site: Site) -> tuple[int, ...]:
 
 def _known_where_used(edit: Edit, mask: np.ndarray, feature_axes: int) -> np.ndarray:
     """The edit's values with 0 for what a donor run left unknown and no position uses."""
+    if np.isfinite(np.vdot(edit.vector, edit.vector)):  # then every summand is
+        return edit.vector
     known = np.isfinite(edit.vector)
     if known.all():
         return edit.vector

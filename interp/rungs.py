@@ -23,7 +23,10 @@ _SEEN: WeakKeyDictionary[Backend, str] = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class Rung:
-    """How a sweep was computed: "cone" shares prompts and recomputes cones, "plain" runs hooks."""
+    """How a sweep was computed: "cone" shares prompts and recomputes cones, "plain" runs hooks.
+
+    Cells of a cone are audited by plain hooks. Plain ones are not: they went through those hooks.
+    """
 
     name: str
     why: str = ""
@@ -53,7 +56,7 @@ def _probed(model: Model, sharing: Sharing) -> str:
     writes = [[write] for write in _probes(model, ids)]
     grid = cells(PROBED, writes, model.n_layers)
     try:
-        job = Job(grid, ids, Room(sharing, grid, sharing.memory))
+        job = Job(grid, ids, room=Room(sharing, grid, sharing.memory))
         audit(model, grid, ids, list(states(job)))
     except InterpError as error:
         said = error.complaint

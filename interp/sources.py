@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from interp.errors import DataError
-from interp.model_files import in_cache, in_folder, missing, missing_on_base
+from interp.model_files import Finder, in_cache, in_folder, missing, missing_on_base, weights
 from interp.registry import ModelSpec, at
 
 MOST_NAMED: Final = 3
 BESIDE_WEIGHTS: Final = ("*.json", "*.jinja", "tokenizer*", "vocab.txt", "merges.txt")
+BITS: Final = {"float32": 32, "bfloat16": 16, "float16": 16}
+PACKED: Final = 2 * 16 / 64  # bits a weight that mlx-lm adds: a scale and a bias for each 64
 FETCHED: Final = ("*.safetensors", *BESIDE_WEIGHTS)
 
 
@@ -23,16 +25,39 @@ class Availability:
     fetch: str = ""
 
 
+@dataclass(frozen=True)
+class Size:
+    """How many bytes the weights of a model take; an estimate where its files are not here."""
+
+    bytes: int
+    estimated: bool
+
+
 def availability(spec: ModelSpec) -> Availability:
     """Whether the configuration, a tokenizer and every weight file of a model are here."""
-    local = spec.is_local
-    own = in_folder(Path(spec.source)) if local else in_cache(spec.source, spec.revision)
+    own = _files(spec)
     absent = missing_on_base(own, in_cache(spec.base, None)) if spec.base else missing(own)
     if not absent:
         return Availability(present=True)
     more = f" and {len(absent) - MOST_NAMED} more" if len(absent) > MOST_NAMED else ""
     reason = f"model {spec.id!r} ({at(spec)}): not here: {', '.join(absent[:MOST_NAMED])}{more}"
     return Availability(False, reason, "" if spec.is_local else _command(spec))
+
+
+def size_of(spec: ModelSpec) -> Size | None:
+    """The bytes of a model's weights: counted on this machine, else estimated, else unknown.
+
+    Estimated from the number of parameters of the published configuration, in the dtype of the
+    entry or as packed as the files for MLX are; a checkpoint on a base holds more than one dtype.
+    """
+    if availability(spec).present:
+        files = weights(_files(spec))
+        return Size(sum(file.stat().st_size for file in files), estimated=False)
+    own = spec.backend == "mlx" and bool(spec.mlx)
+    bits: float | None = spec.mlx_bits if own else BITS.get(spec.dtype)
+    if spec.parameters is None or bits is None or spec.base:
+        return None
+    return Size(round(spec.parameters * (bits + PACKED * (bits < 16)) / 8), estimated=True)  # noqa: PLR2004  no dtype is packed
 
 
 def download(spec: ModelSpec, *, look_only: bool = False) -> list[tuple[str, int]]:
@@ -63,6 +88,10 @@ def download(spec: ModelSpec, *, look_only: bool = False) -> list[tuple[str, int
         ) from None
     files = ((file.rfilename, file.size or 0) for file in info.siblings or [])
     return [(name, size) for name, size in files if any(fnmatchcase(name, one) for one in wanted)]
+
+
+def _files(spec: ModelSpec) -> Finder:
+    return in_folder(Path(spec.source)) if spec.is_local else in_cache(spec.source, spec.revision)
 
 
 def _command(spec: ModelSpec) -> str:

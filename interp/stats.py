@@ -5,15 +5,17 @@ scipy does the arithmetic and is loaded when first needed: it takes two seconds 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import permutations
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from interp.errors import InconclusiveError, NonFiniteError, RequestError
 
 LEVEL = 0.95
 RESAMPLES = 10_000
+MOST_ORDERED = 9  # things of which all orders are tried
 Tail = Literal["greater", "less"]
 
 
@@ -84,6 +86,28 @@ def average(values: Shaped[np.ndarray, "..."], *, seed: int = 0) -> Estimate:
     return Estimate(float(items.mean()), float(low), float(high), len(items), items)
 
 
+def clustered(
+    values: Shaped[np.ndarray, "..."], clusters: Sequence[str], *, seed: int = 0
+) -> Estimate:
+    """The mean of the items, [n], with a percentile bootstrap interval over clusters of them.
+
+    Items of one cluster (a bridge, a template) come and go together; `n` counts items.
+
+    Raises:
+        RequestError: there are no items, or a cluster is not named for each.
+    """
+    items = _items(values).astype(np.float64)
+    if len(clusters) != len(items):
+        raise RequestError("each item has its cluster", expected=len(items), received=len(clusters))
+    _, place = np.unique(np.array(clusters), return_inverse=True)
+    sums, sizes = np.bincount(place, items), np.bincount(place)
+    draws = np.random.default_rng(seed).integers(len(sizes), size=(RESAMPLES, len(sizes)))
+    means = sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    mean = float(items.mean())
+    return Estimate(mean, min(float(low), mean), max(float(high), mean), len(items), items)
+
+
 def paired_difference(
     a: Shaped[np.ndarray, " n"], b: Shaped[np.ndarray, " m"], *, seed: int = 0
 ) -> Estimate:
@@ -129,6 +153,45 @@ def trend(values: Shaped[np.ndarray, "n depth"]) -> Float[np.ndarray, " n"]:
     depth = np.arange(values.shape[1])
     taus = [kendalltau(row, depth).statistic if np.ptp(row) else 0.0 for row in values]
     return np.array(taus, dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class RankTrend(ExactTest):
+    """Kendall's tau-b as the effect; `least` is the smallest p that these n can give."""
+
+    least: float
+
+
+def kendall(x: Shaped[np.ndarray, " n"], y: Shaped[np.ndarray, " m"]) -> RankTrend:
+    """Whether y rises or falls with x: Kendall's tau-b with its two-sided permutation p.
+
+    All orders of y up to 9 pairs, so that p is exact; beyond, as many drawn ones, the own counted.
+
+    Raises:
+        RequestError: unequal numbers of items, or fewer than two.
+    """
+    first, second = _items(x).astype(np.float64), _items(y).astype(np.float64)
+    n = len(first)
+    if n != len(second) or n < 2:  # noqa: PLR2004  a pair of pairs
+        raise RequestError("a trend is of pairs", expected=f"{n}, 2 or more", received=len(second))
+    i, j = np.triu_indices(n, 1)
+    rises = np.sign(first[j] - first[i])
+    shuffled = second[_orders(n)]
+    concordant = np.sign(shuffled[:, j] - shuffled[:, i]) @ rises
+    untied = np.count_nonzero(rises) * np.count_nonzero(second[j] != second[i])
+    own, most = abs(concordant[0]), np.abs(concordant).max()
+    tau = float(concordant[0] / np.sqrt(untied)) if untied else 0.0
+    p, least = (float((np.abs(concordant) >= bound).mean()) for bound in (own, most))
+    return RankTrend(p, tau, n, least)
+
+
+def _orders(n: int) -> Int[np.ndarray, "order n"]:
+    """All orders of n things, or of many things a drawn part; the first is their own."""
+    if n <= MOST_ORDERED:
+        return np.array(list(permutations(range(n))))
+    random = np.random.default_rng(0)
+    drawn = random.permuted(np.tile(np.arange(n), (10 * RESAMPLES, 1)), axis=1)
+    return np.concatenate([np.arange(n)[None], drawn])
 
 
 def holm(p_values: Sequence[float]) -> Float[np.ndarray, " n"]:

@@ -15,8 +15,9 @@ from interp.kept import kept_for
 from interp.ledger import report_sweep
 from interp.means import means
 from interp.models import Model
+from interp.plainly import Plainly, memory_for
 from interp.planned import Job, Room
-from interp.planning import Cells, cells, distinct, plannable
+from interp.planning import Cells, cells, distinct
 from interp.prompts import PromptSet, as_prompt_set
 from interp.readers import Metric
 from interp.reading import Found, Task
@@ -83,7 +84,7 @@ def _planned(
     grid = cells(encoded.lengths, writes, model.n_layers)
     if not grid.pays:
         return grid, None, Rung("plain", NOTHING)
-    if not all(plannable(parts, model.n_layers) for parts in writes):
+    if not grid.reachable:
         return grid, None, Rung("plain", "an edit at a site that no wave reaches")
     sharing, why = reachable(model)
     return grid, sharing, Rung("plain", why) if sharing is None else Rung("cone")
@@ -92,14 +93,17 @@ def _planned(
 def _found(
     task: Task, sharing: Sharing | None, memory: int | None, max_new_tokens: int | None
 ) -> Found:
-    if sharing is None and max_new_tokens is None:
-        return reading.one_by_one(task)
-    if sharing is None:
-        return continuing.one_by_one(task, max_new_tokens or 0)
-    room = Room(sharing, task.grid, memory or means().memory or sharing.memory)
-    kept = kept_for(means().kept, task.model, task.encoded, task.grid, max_new_tokens)
-    job = Job(task.grid, task.encoded.ids, room, kept)
+    model, encoded, grid = task.model, task.encoded, task.grid
+    how = "plain" if sharing is None else "cone", max_new_tokens
+    kept = kept_for(means().kept, model, encoded, grid, how)
+    most = memory or means().memory or memory_for(model)
+    begun = grid, encoded.ids, kept
     try:
+        if sharing is None:
+            alone = Plainly(*begun, model=model, memory=most, new=max_new_tokens or 0)
+            one_by_one = reading.one_by_one if max_new_tokens is None else continuing.one_by_one
+            return one_by_one(task, alone)
+        job = Job(*begun, room=Room(sharing, grid, most))
         if max_new_tokens is None:
             return reading.together(task, job)
         return continuing.together(task, job, max_new_tokens)

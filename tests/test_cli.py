@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from interp import cli
+from interp.errors import RequestError
 
 ENTRIES = """
 [llama-a]
@@ -61,6 +62,22 @@ def test_models_as_json_are_flat_objects():
     assert rows[1]["source"] == "org/remote"
     assert "weights" in rows[1]["reason"]
     assert all(not isinstance(value, (dict, list)) for row in rows for value in row.values())
+
+
+def test_a_size_is_listed_and_told_before_the_hub_is_asked(project, monkeypatch):
+    registry = project / "fixtures" / "models.toml"
+    registry.write_text(f"{ENTRIES}parameters = 1_235_000_000\ndtype = 'bfloat16'\n")
+    assert run("models").stdout.splitlines()[1].endswith("interp fetch remote (about 2.5 GB)")
+    here, away = json.loads(run("models", "--json").stdout)
+    assert (here["bytes"], here["estimated"], here["size"]) == (2, False, "")
+    assert (away["bytes"], away["estimated"], away["size"]) == (2_470_000_000, True, "1.24B")
+    assert away["url"] == "https://huggingface.co/org/remote"
+
+    def download(spec, *, look_only=False):
+        raise RequestError("the hub was asked", received=spec.id, where=str(look_only))
+
+    monkeypatch.setattr(cli, "download", download)
+    assert run("fetch", "remote").stdout == "remote: about 2.5 GB of weights, estimated\n"
 
 
 @pytest.mark.usefixtures("project")

@@ -8,8 +8,8 @@ import pytest
 
 from interp.errors import DataError, RequestError
 from interp.project import find_registry
-from interp.registry import Registry, load_registry, resolve
-from interp.sources import availability
+from interp.registry import Chat, Registry, load_registry, resolve
+from interp.sources import availability, size_of
 
 TWO = """
 [llama-a]
@@ -75,6 +75,16 @@ def test_an_entry_is_read_with_its_folder_beside_the_file(registry, tmp_path):
         ("[a]\npath = 'x'\ndtype = 'int4'", "unknown dtype"),
         ("[a]\npath = 'x'\nsets = 'near'", "`sets` is a table of names"),
         ("[a]\npath = 'x'\nsets = { capitals = 3 }", "`sets` is a table of names"),
+        ("[a]\npath = 'x'\nparameters = 'many'", "`parameters` is a whole number"),
+        ("[a]\npath = 'x'\nparameters = 0", "`parameters` is a whole number"),
+        ("[a]\nhub = 'o/n'\nmlx = 'o/m'\nmlx_bits = 4.5", "`mlx_bits` is a whole number"),
+        ("[a]\nhub = 'o/n'\nmlx_bits = 4", "`mlx_bits` says what `mlx` holds"),
+        ("[a]\npath = 'x'\nchat = true", "`chat` says whether"),
+        ("[a]\npath = 'x'\nchat = { system = 1 }", "`chat` says whether"),
+        ("[a]\npath = 'x'\nchat = { refusals = ['I'] }", "`chat` says whether"),
+        ("[a]\npath = 'x'\nchat = { system = true, refusals = 'I' }", "`chat` says whether"),
+        ("[a]\npath = 'x'\nchat = { system = true, refusals = [''] }", "`chat` says whether"),
+        ("[a]\npath = 'x'\nchat = { system = true, opens = ['I'] }", "`chat` says whether"),
         ("[a]\nhub = 'no-organisation'", "`hub` is org/name"),
         ("[a]\npath = 'x'\nmlx = 'no-organisation'", "`mlx` is org/name"),
         ("[a]\npath = 'x'\nmlx = 'o/n'\nmlx_path = 'y'", "an entry has either `mlx` or `mlx_path`"),
@@ -112,6 +122,45 @@ def test_a_folder_for_mlx_lies_beside_the_file(registry, tmp_path):
     specs = load_registry(registry.path).specs
     assert specs["a"].on("mlx").source == str(tmp_path / "fixtures" / "y")
     assert specs["b"].on("mlx").source == specs["b"].source
+
+
+def test_an_entry_says_what_its_chat_template_takes(registry):
+    registry.path.write_text(
+        "[a]\npath = 'x'\nchat = { system = false, refusals = ['I', 'As'] }\n[b]\npath = 'x'\n"
+    )
+    specs = load_registry(registry.path).specs
+    assert specs["a"].chat == Chat(system=False, refusals=("I", "As"))
+    assert specs["b"].chat is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "backend", "expected"),
+    [
+        ("bfloat16", "torch", 2000),
+        ("float32", "torch", 4000),
+        ("checkpoint", "torch", None),
+        ("bfloat16", "mlx", 562),  # four bits a weight, a scale and a bias of 16 for each 64
+    ],
+)
+@pytest.mark.usefixtures("hub")
+def test_the_size_of_what_is_not_here_is_estimated(registry, dtype, backend, expected):
+    registry.path.write_text(
+        f"[a]\nhub = 'o/a'\nparameters = 1000\ndtype = '{dtype}'\nmlx = 'o/m'\nmlx_bits = 4\n"
+        f"[b]\nhub = 'o/a'\ndtype = '{dtype}'\nmlx = 'o/m'\n"
+    )
+    known = {
+        name: size_of(spec.on(backend)) for name, spec in load_registry(registry.path).specs.items()
+    }
+    assert known["b"] is None
+    assert (known["a"] and (known["a"].bytes, known["a"].estimated)) == (
+        expected and (expected, True)
+    )
+
+
+def test_the_size_of_what_is_here_is_counted(registry, hub):
+    (hub / "model.safetensors").write_text("1234567")
+    size = size_of(registry.specs["llama-3.2-1b"])
+    assert (size.bytes, size.estimated) == (7, False)
 
 
 def test_the_nearest_registry_above_is_found(registry, tmp_path):

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from interp.prompts import PromptSet
+from interp.two_hop_tables import read_two_hop
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "fixtures.training.world"
@@ -193,7 +194,17 @@ def test_prompt_sets_are_what_the_facts_say(recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(recipe["prompt_sets"], "FOLDER", tmp_path)
     recipe["prompt_sets"].main()
     written = {path.name: digest(path) for path in tmp_path.iterdir()}
-    assert written == {f"{name}.jsonl": digest(PROMPTS / f"{name}.jsonl") for name in SETS}
+    names = [*(f"{name}.jsonl" for name in SETS), "hops.csv"]
+    assert written == {name: digest(PROMPTS / name) for name in names}
+
+
+def test_the_table_of_two_hops_asks_what_the_set_asks():
+    table = read_two_hop(PROMPTS / "hops.csv").prompts
+    asked = PromptSet.from_file(PROMPTS / "two_hop.jsonl").only(split="test").prompts
+    for own, other in zip(table, asked, strict=True):
+        assert (own.text, own.answers[0]) == (other.text, other.answers[0])
+        assert own.first_hop.text == other.first_hop.text
+        assert own.second_hop.text == other.second_hop.text
 
 
 def test_refusal_rows_are_balanced():

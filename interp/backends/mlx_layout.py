@@ -17,6 +17,8 @@ from interp.sites import SiteName
 
 DECODERS = ("model", "transformer", "language_model")
 LAYERS = ("layers", "h")
+HEADS = ("lm_head", "embed_out")
+EMBEDDINGS = ("embed_tokens", "wte", "embed_in")
 FINAL_NORM = ("norm", "ln_f", "final_layer_norm", "final_layernorm")
 ATTENTION = ("self_attn", "attn", "attention")
 MLP = ("mlp", "feed_forward", "ffn", "block_sparse_moe")
@@ -74,6 +76,18 @@ def decoder_of(model: Any) -> nn.Module:
         part = child(part, DECODERS)
     found: nn.Module = part
     return found
+
+
+def head_of(model: Any) -> nn.Module:
+    """The module that turns normed states into logits: a head, or the embedding it is tied to."""
+    part, decoder = model, decoder_of(model)
+    while True:
+        for name in HEADS:
+            if isinstance(head := part.get(name), nn.Module):
+                return head
+        if part is decoder:
+            return child(decoder, EMBEDDINGS)
+        part = child(part, DECODERS)
 
 
 def blocks(decoder: Any) -> tuple[Block, ...]:

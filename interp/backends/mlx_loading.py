@@ -4,7 +4,7 @@ The folder is one that mlx-lm wrote, one of mlx-community, or one of transformer
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -88,21 +88,29 @@ def describe(model: Any, config: Config, blocks: tuple[Block, ...], fingerprint:
         fingerprint=fingerprint,
         end_ids=frozenset(ends if isinstance(ends, list) else [ends]) - {None},
         refused={"pattern": NO_PATTERN},
+        n_parameters=0 if quantization(config) else _n_weights(model),
     )
 
 
-def float_weight(module: Any) -> mx.array:
-    """A module's weight as float32, unpacked where it is packed.
+def _n_weights(model: Any) -> int:
+    return sum(int(weight.size) for _, weight in tree_flatten(model.parameters()))
+
+
+def float_weight(module: Any, rows: Sequence[int] | None = None) -> mx.array:
+    """A module's weight, or some rows of it, as float32, unpacked where it is packed.
 
     The scales are cast first: unpacked in bfloat16, a weight is rounded as the product is not.
     """
+    chosen = slice(None) if rows is None else mx.array(list(rows))
+    weight = module.weight[chosen]
     if "scales" not in module:
-        return module.weight.astype(mx.float32)
-    parts = [module.scales, module.get("biases")]
+        return weight.astype(mx.float32)
+    parts = [module.scales[chosen]]
+    parts += [module.biases[chosen]] if "biases" in module else [None]
     if module.mode == "affine":
         parts = [part.astype(mx.float32) for part in parts]
     how = {"group_size": module.group_size, "bits": module.bits, "mode": module.mode}
-    return mx.dequantize(module.weight, *parts, **how).astype(mx.float32)
+    return mx.dequantize(weight, *parts, **how).astype(mx.float32)
 
 
 def _classes(config: dict[str, Any]) -> tuple[type[nn.Module], type]:

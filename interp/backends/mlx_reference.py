@@ -11,6 +11,8 @@ from mlx_lm.generate import generate_step
 
 from interp.backends.batching import until
 from interp.backends.mlx_hooks import Hooked
+from interp.backends.mlx_layout import head_of
+from interp.backends.mlx_loading import float_weight
 
 
 class MlxReference:
@@ -45,6 +47,11 @@ class MlxReference:
                 mx.array(list(ids)), self._hooked.model, max_tokens=max_new_tokens
             )
             return until([int(token) for token, _ in steps], self._end_ids)
+
+    def unembedding(self, tokens: Sequence[int]) -> Float[np.ndarray, "n d_model"]:
+        """The rows of the head that belong to some tokens, dequantised."""
+        with self._hooked.alone():
+            return _numpy(float_weight(head_of(self._hooked.model), tokens))
 
 
 @contextmanager

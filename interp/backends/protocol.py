@@ -55,6 +55,7 @@ class ModelInfo:
     end_ids: frozenset[int] = frozenset()
     refused: Mapping[SiteName, str] = field(default_factory=dict)
     thoughts: ThoughtInfo | None = None
+    n_parameters: int = 0  # tied ones once; 0 where they are packed
 
     @property
     def heads(self) -> Mapping[SiteName, int]:
@@ -150,6 +151,11 @@ class Tokenizes(Protocol):
         """Whether it is put before plain text."""
         ...
 
+    @property
+    def takes_system(self) -> bool | None:
+        """Whether the chat template renders a system line; None where there is no template."""
+        ...
+
     def encode(self, prompts: PromptSet) -> Encoded:
         """The prompts as this model's tokens."""
         ...
@@ -172,6 +178,10 @@ class Reference(Protocol):
 
     def generate(self, ids: Sequence[int], max_new_tokens: int) -> tuple[int, ...]:
         """The engine's own greedy decoding."""
+        ...
+
+    def unembedding(self, tokens: Sequence[int]) -> Float[np.ndarray, "n d_model"]:
+        """The rows of the head that belong to some tokens, dequantised."""
         ...
 
 

@@ -6,6 +6,7 @@ it, a second BOS: each raises and says where.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -14,6 +15,8 @@ from interp.errors import DataError, InterpError
 from interp.prompts import Prompt, PromptSet
 
 Span = tuple[int, int]
+# Llama 3.2 writes the day it is asked on into every chat; this is the day it names without a clock.
+DATE: Final = "26 Jul 2024"
 
 
 class Tokenizer:
@@ -51,6 +54,16 @@ class Tokenizer:
     def adds_bos(self) -> bool:
         """Whether the tokenizer puts it before plain text."""
         return bool(self._hf("a")["input_ids"][0] == self.bos_id)
+
+    @property
+    def takes_system(self) -> bool | None:
+        """Whether the chat template renders a system line; None where there is no template."""
+        if not self._hf.chat_template:
+            return None
+        try:
+            return "Be brief." in self._rendered(Prompt(user="Well?", system="Be brief."))
+        except Exception:  # noqa: BLE001  jinja raises whatever the template raises
+            return False
 
     def decode(self, ids: Sequence[int]) -> str:
         """Tokens as text, special tokens included."""
@@ -94,20 +107,25 @@ class Tokenizer:
         return ids, spans, answers, foils
 
     def _chat(self, prompt: Prompt, answer: str | None = None) -> str:
-        said = [("system", prompt.system), ("user", prompt.user), ("assistant", answer or "")]
-        messages = [{"role": role, "content": content} for role, content in said if content]
         try:
-            return str(
-                self._hf.apply_chat_template(
-                    messages, tokenize=False, add_generation_prompt=answer is None
-                )
-            )
+            return self._rendered(prompt, answer)
         except Exception as error:  # noqa: BLE001  jinja raises whatever the template raises
+            systemless = bool(prompt.system) and self.takes_system is False
             raise DataError(
                 "the chat template cannot render this prompt",
                 received=f"{type(error).__name__}: {error}",
-                hint="a base model has none: use a plain-text prompt set",
+                hint="this template takes no system line: say it in `user`"
+                if systemless
+                else "a base model has none: use a plain-text prompt set",
             ) from None
+
+    def _rendered(self, prompt: Prompt, answer: str | None = None) -> str:
+        said = [("system", prompt.system), ("user", prompt.user), ("assistant", answer or "")]
+        messages = [{"role": role, "content": content} for role, content in said if content]
+        text = self._hf.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=answer is None, date_string=DATE
+        )
+        return str(text)
 
     def _tokens(self, text: str) -> tuple[tuple[int, ...], list[Span]]:
         bos = self._hf.bos_token

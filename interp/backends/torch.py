@@ -26,7 +26,7 @@ from interp.backends.torch_arrays import TorchArrays
 from interp.backends.torch_hooks import Hooked, refuse_training
 from interp.backends.torch_loading import describe, load_model
 from interp.backends.torch_reference import TorchReference
-from interp.backends.torch_sharing import TorchSharing
+from interp.backends.torch_sharing import TorchSharing, memory
 from interp.errors import RequestError
 from interp.sites import Site, SiteName
 
@@ -73,7 +73,7 @@ class TorchBackend:
     ) -> Forward:
         """One pass over a right-padded batch: causal attention never looks at the padding."""
         padded, real = self._padded(ids)
-        with self._tapped(writes, capture, real) as taps:
+        with memory(), self._tapped(writes, capture, real) as taps:
             out = self._logits(padded, real, logits)
         return Forward(out, taps.all_captured(), taps.fired())
 
@@ -144,7 +144,7 @@ class TorchBackend:
         steps: list[Tensor] = []
         done = torch.zeros(len(ids), dtype=torch.bool)
         end = torch.tensor(sorted(self.info.end_ids), dtype=torch.long)
-        with self._tapped(writes, (), real) as taps:
+        with memory(), self._tapped(writes, (), real) as taps:
             for tokens in greedy(self._model, padded, last_only=self._keeps):
                 steps.append(tokens)
                 done |= torch.isin(tokens, end)

@@ -5,15 +5,12 @@ Differs: theirs are loaded with strict=False, which says nothing when no key fit
          used or refused, and the adapters are merged once, in float32.
 """
 
-import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -21,6 +18,7 @@ from interp.backends import checkpoint, published
 from interp.backends.protocol import ThoughtInfo
 from interp.backends.published import Layout
 from interp.backends.torch_loading import DTYPES, quiet
+from interp.backends.torch_tables import tensors
 from interp.errors import DataError, NonFiniteError
 
 # Rows after the words of the base: padding, the beginning of the thoughts, their end.
@@ -48,7 +46,7 @@ def load_student(
         NonFiniteError: a weight is NaN or infinite.
     """
     file = published.weight_file(folder)
-    state = {name: weight.float() for name, weight in _read(file).items()}
+    state = {name: weight.float() for name, weight in tensors(file).items()}
     found = published.layout(state, folder)
     published.refuse_other_projection(found, folder)
     _refuse_non_finite(state, file)
@@ -90,24 +88,6 @@ def merged(
         whole = weight + state[b] @ state[a] * (published.LORA_ALPHA / len(state[a]))
         weights[name] = (whole.T if name in transposed else whole).contiguous()
     return weights
-
-
-def _read(file: Path) -> Mapping[str, Tensor]:
-    try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise DataError(
-            "a weight file is torn, or holds more than weights",
-            expected="a whole file with tensors and nothing else",
-            received=str(error).strip().splitlines()[0],
-            where=str(file),
-            hint="fetch the model again",
-        ) from None
-    if not isinstance(state, dict) or not all(isinstance(one, Tensor) for one in state.values()):
-        raise DataError("the file must be one table of tensors", where=str(file))
-    return state
 
 
 def _empty(base: Path, attn_implementation: str | None) -> Any:

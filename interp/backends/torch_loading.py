@@ -77,6 +77,7 @@ def describe(model: PreTrainedModel, n_layers: int, fingerprint: str) -> ModelIn
         fingerprint=fingerprint,
         end_ids=_end_tokens(model),
         refused={} if attention == "eager" else {"pattern": NO_PATTERN.format(attention)},
+        n_parameters=sum(weight.numel() for weight in model.parameters()),
     )
 
 

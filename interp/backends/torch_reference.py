@@ -40,6 +40,10 @@ class TorchReference:
             )
         return tuple(int(token) for token in out[0, len(ids) :])
 
+    def unembedding(self, tokens: Sequence[int]) -> Float[np.ndarray, "n d_model"]:
+        """The rows of the head that belong to some tokens."""
+        return self._numpy(self._model.get_output_embeddings().weight[list(tokens)])
+
     def _row(self, ids: Sequence[int]) -> torch.Tensor:
         return torch.tensor([list(ids)], device=self._model.device)
 

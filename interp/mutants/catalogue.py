@@ -11,9 +11,11 @@ ROOMS = tuple(
     for room in (
         "hooks",
         "attention",
+        "describing",
         "positions",
         "doses",
         "reading",
+        "lenses",
         "decoding",
         "sharing",
         "thoughts",

@@ -176,4 +176,16 @@ MUTANTS = (
         "einops, why shapes are written",
         replaced("interp.resolve:_refuse_shape", lambda _: lambda *_given: None),
     ),
+    Mutant(
+        "a-stranger-may-be-oneself",
+        PLAN,
+        replaced(
+            "interp.two_hop_depths:_strangers",
+            lambda _: (
+                lambda prompts, draws: np.random.default_rng(0).integers(
+                    len(prompts), size=(draws, len(prompts))
+                )
+            ),
+        ),
+    ),
 )

@@ -218,14 +218,14 @@ MUTANTS = (
         "lens-ends-in-the-final-norm-s-output",
         "transformers #43862, hidden_states[-1]",
         replaced(
-            "interp.lens:depths", lambda right: lambda model: [*right(model)[:-1], final_norm()]
+            "interp.depths:depths", lambda right: lambda model: [*right(model)[:-1], final_norm()]
         ),
     ),
     Mutant(
         "lens-one-block-early",
         "SAELens #410",
         replaced(
-            "interp.lens:depths",
+            "interp.depths:depths",
             lambda _: lambda model: [embed(), embed(), *map(resid_post, range(model.n_layers - 1))],
         ),
     ),
@@ -279,6 +279,14 @@ MUTANTS = (
                     logits.argmax(axis=-1), sorted({i for ids in choices for i in ids})
                 )
             ),
+        ),
+    ),
+    Mutant(
+        "one-token-more-than-k",
+        "Experimental Plan V2: Cross-Model Interpretability Study, 2025-12-27, top 30",
+        replaced(
+            "interp.two_hop_depths:among",
+            lambda right: lambda entities, k: right(entities, k + (k < 100)),  # noqa: PLR2004
         ),
     ),
 )

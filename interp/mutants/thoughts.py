@@ -55,6 +55,11 @@ def late(right: Any) -> Any:
     return at_thought
 
 
+def off_centre(_: Any) -> Any:
+    """Take the mean for a part of what the values vary in."""
+    return lambda self, values, n: values @ self.axes[:n].T @ self.axes[:n]
+
+
 def left_on(right: Any) -> Any:
     """Let the edit of a thought fire on every token of the answer."""
 
@@ -116,6 +121,12 @@ MUTANTS = (
     _mutant("thought-edited-one-step-late", PATCHING, f"{ENGINE}:_at_thought", late),
     _mutant(
         "hook-of-a-thought-left-on-in-the-answer", PATCHING, f"{ENGINE}:_Course.logits", left_on
+    ),
+    _mutant(
+        "mean-counted-among-the-components",
+        "LLaMA-3.2-1B Activation Steering Experiment, 2025-10-21",
+        "interp.thought_spaces:Space.inside",
+        off_centre,
     ),
     _mutant(
         "padding-seen-by-thoughts",

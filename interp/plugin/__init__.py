@@ -44,7 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
     register = config.pluginmanager.register
     for module in (fixtures, drawing, loading, collecting, running, watched):
         register(module, module.__name__)
-    prompts = prompt_fixtures(config.rootpath / "fixtures" / "prompts", setting.selection.registry)
+    folder, given = config.rootpath / "fixtures" / "prompts", dict(setting.options.prompts)
+    prompts = prompt_fixtures(folder, setting.selection.registry, given)
     register(prompts, "interp-prompt-sets")
     register(Freeing(recorder), "interp-freeing")
     register(Keeping(config), "interp-keeping")

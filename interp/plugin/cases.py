@@ -55,16 +55,17 @@ def _describe(item: pytest.Item) -> Spec | None:
         return None
     model, given = _model_and_params(item)
     spec_id, version = f"{item.path.stem}::{item.originalname}", 1
-    problem = None
+    problem: RequestError | None = None
+    scales: tuple[str, ...] = ()
     if role == "finding":
         try:
-            spec_id, version = _identity(item)
+            spec_id, version, scales = _identity(item)
         except RequestError as error:
             problem = error
     rest = _rest_of_id(item, model)
     parts = [part for part in (_claim_of_family(item) if role == "finding" else "", rest) if part]
     params, guards, said = "-".join(parts), _guards(item, role), said_by(item)
-    case = Case(item.nodeid, spec_id, version, role, model, params, guards, *said)
+    case = Case(item.nodeid, spec_id, version, role, model, params, guards, *said, scales)
     return Spec(case, _labels(given, rest), problem)
 
 
@@ -98,8 +99,8 @@ def _model_and_params(item: pytest.Function) -> tuple[str | None, dict[str, obje
     return (model if isinstance(model, str) else None), params
 
 
-def _identity(item: pytest.Function) -> tuple[str, int]:
-    """The id and version that the marker of a finding gives.
+def _identity(item: pytest.Function) -> tuple[str, int, tuple[str, ...]]:
+    """The id, the version and the values set beside model size that a finding's marker gives.
 
     Raises:
         RequestError: it gives none, or not these.
@@ -113,15 +114,24 @@ def _identity(item: pytest.Function) -> tuple[str, int]:
             "a finding has an id, and a whole number as version",
             asked=item.nodeid,
             expected='@pytest.mark.finding("area.claim", version=1, source="arXiv:...")',
+            hint='scales=("value",) names values that are set beside the size of models',
             received=str(error),
         ) from None
 
 
-def _read_marker(id: object, version: object = 1, source: object = "") -> tuple[str, int]:  # noqa: A002  the marker's words
+def _read_marker(
+    id: object,  # noqa: A002  the marker's words
+    version: object = 1,
+    source: object = "",
+    scales: object = (),
+) -> tuple[str, int, tuple[str, ...]]:
     right = isinstance(id, str) and id and isinstance(source, str)
+    names = tuple(scales) if isinstance(scales, tuple | list) else (None,)
     if not right or not isinstance(version, int) or isinstance(version, bool):
         raise TypeError(f"id={id!r}, version={version!r}, source={source!r}")
-    return str(id), version
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"scales={scales!r} are no names of values")
+    return str(id), version, tuple(map(str, names))
 
 
 def _claim_of_family(item: pytest.Function) -> str:

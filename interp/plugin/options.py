@@ -14,7 +14,7 @@ ProfileName = Literal["quick", "full"]
 MARKERS = (
     "contract(*words): an exact property of the primitives, and the verbs and sites it speaks for",
     "calibration: an instrument fires on a planted effect and is quiet on a null",
-    "finding(id, version=1, source=''): a claim about the inside of models",
+    "finding(id, version=1, source='', scales=()): a claim; scales names values to set beside size",
     "on(*models): run only on these models: ids, globs over ids or tag:NAME",
     "slow: takes more than a few seconds",
 )
@@ -42,6 +42,7 @@ class Options:
     retry_crashed: bool = False
     report: bool = True
     memory: int | None = None  # bytes
+    prompts: tuple[tuple[str, Path], ...] = ()  # a prompt set, and the file in its place
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -117,6 +118,15 @@ def add_options(parser: pytest.Parser) -> None:
         "half of what is free)",
     )
     add(
+        "--prompts",
+        dest="interp_prompts",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="read a prompt set from another file: JSON Lines, or a csv of two-hop questions by "
+        "the columns of Hopping Too Late; repeatable",
+    )
+    add(
         "--reports-dir",
         dest="interp_reports_dir",
         metavar="DIR",
@@ -174,7 +184,21 @@ def read_options(config: pytest.Config) -> Options:
         bool(config.getoption("interp_retry_crashed")),
         bool(config.getoption("interp_report")),
         config.getoption("interp_memory"),
+        tuple(_set_in(here, word) for word in config.getoption("interp_prompts")),
     )
+
+
+def _set_in(here: Path, word: str) -> tuple[str, Path]:
+    """A prompt set and the file, or the folder of tables, to read in its place.
+
+    Raises:
+        pytest.UsageError: no name, or nothing there.
+    """
+    name, _, place = word.partition("=")
+    if not (name and place and (here / place).exists()):
+        rule = "it is NAME=FILE, and the file exists"
+        raise pytest.UsageError(f"--prompts {word} failed: {rule}.\n  where:    {here}")
+    return name, here / place
 
 
 def _one_of(config: pytest.Config, name: str, choices: Sequence[str]) -> str:

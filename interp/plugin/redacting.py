@@ -8,7 +8,7 @@ prompt, such as the id of a parameter.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from interp.errors import DataError
+from interp.plugin.prompt_sets import prompt_files, read_prompts
 from interp.plugin.setting import SETTING
 from interp.reports.journal import Journal
 from interp.reports.values import Value
@@ -27,13 +28,15 @@ if TYPE_CHECKING:
 SHORTEST: Final = 12  # characters of a text that is looked for inside of others
 QUOTED: Final = re.compile(r"(['\"])(?:\\.|(?!\1).){12,}(?:\1|$)")
 WORDS: Final = ("columns", "rows", "ticks")  # of a chart: positions, or tokens at them
+BESIDE: Final = ("first_hop", "second_hop", "entity_shortcut", "relation_shortcut")
 OF_THE_CASE: Final = ("nodeid", "spec_id", "model", "params", "place", "claim", "source", "differs")
 
 
 class Redactor:
     """The texts of all prompts that are known so far, and what stands in their place."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, given: Sequence[Path] = ()) -> None:
+        self._given = given
         self.watch: Watch | None = None  # of the test that runs
         self._folder = folder
         self._sets: set[str] = set()
@@ -68,7 +71,8 @@ class Redactor:
         """Take in the prompts of the project, once, and those that the test has run so far."""
         new: dict[str, PromptSet | None] = dict(self.watch.sets) if self.watch else {}
         if not self._sets:
-            new |= {str(path): _read(path) for path in sorted(self._folder.glob("*.jsonl"))}
+            files = (*prompt_files(self._folder), *self._given)
+            new |= {str(path): _read(path) for path in files}
             self._sets.add("")
         for name, prompts in new.items():
             if name not in self._sets:
@@ -129,9 +133,10 @@ REDACTOR: Final = pytest.StashKey[Redactor | None]()
 
 def redactor_of(config: pytest.Config) -> Redactor | None:
     """What keeps the texts of prompts out of this session's files, if that was asked for."""
-    if not config.stash[SETTING].options.redact:
+    options = config.stash[SETTING].options
+    if not options.redact:
         return None
-    return Redactor(config.rootpath / "fixtures" / "prompts")
+    return Redactor(config.rootpath / "fixtures" / "prompts", [path for _, path in options.prompts])
 
 
 def journals(redactor: Redactor | None) -> Callable[[Path, str], Journal]:
@@ -155,18 +160,17 @@ def hashed(text: str) -> str:
 def _texts(prompts: "PromptSet | None") -> Iterable[str]:
     """Everything in prompts that is long enough to be told, with what they are made of."""
     for prompt in prompts.prompts if prompts else ():
-        hops = [hop for hop in (prompt.first_hop, prompt.second_hop) if hop]
-        for one in (prompt, *hops):
+        for one in (prompt, *(getattr(prompt, name, None) for name in BESIDE)):
+            if one is None:
+                continue
             texts = (one.text, one.user, one.system, *one.answers, *one.foils)
             yield from (text for text in texts if len(text) >= SHORTEST)
 
 
 def _read(path: Path) -> "PromptSet | None":
     """A prompt set; a file that is none is refused by the specs that ask for it, not here."""
-    from interp.prompts import PromptSet  # noqa: PLC0415  numpy, only where this was asked for
-
     try:
-        return PromptSet.from_file(path)
+        return read_prompts(path)
     except DataError:
         return None
 

@@ -1,6 +1,7 @@
 """What the terminal shows: what will run, each model as it starts, and what was measured."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from interp.reports.compare import Comparison
 from interp.reports.diff_text import against
 from interp.reports.exit_status import NOTHING_COLLECTED, Session
 from interp.reports.record import Case, RunRecord
+from interp.reports.scaling import lines_of, scales_of
 from interp.reports.summary import one_line_each, tables
 from interp.reports.text import count, plain, seconds, size
 
@@ -29,6 +31,8 @@ STATUS: Final = {
 }
 Status = tuple[str, str, str | tuple[str, dict[str, bool]]]
 MOST_NAMED: Final = 3
+WORD: Final = re.compile(r"[\w.-]+")
+NOT: Final = re.compile(r"\bnot +[\w.-]+")
 
 
 @dataclass
@@ -127,7 +131,7 @@ class Terminal:
         terminalreporter.write_line(said, **colour)
 
     def _told(self, closed: Closed, record: RunRecord, width: int) -> Iterator[str]:
-        yield from tables(record, width)
+        yield from (*tables(record, width), *lines_of(scales_of([record], {}), width))
         if closed.comparison is not None:
             yield from against(closed.comparison, width)
         if record.torn:
@@ -136,6 +140,8 @@ class Terminal:
         yield f"next: {next_command(record, closed.comparison)}"
 
     def _header(self, cases: Sequence[Case], workers: int) -> Iterator[str]:
+        if not cases and self._meant():
+            yield f"interp: no spec on a model that is here{self._absent()}"
         if not cases or self._cases:
             return
         self._cases = {case.nodeid: case for case in cases}
@@ -151,9 +157,16 @@ class Terminal:
     def _absent(self) -> str:
         absent = self._setting.selection.absent
         left = [one.spec.id for one in absent if one.needs_another]
-        away = [one.spec.id for one in absent if not one.needs_another]
+        away = self._meant() or [one.spec.id for one in absent if not one.needs_another]
         elsewhere = f"; only with {ON_TORCH}: {_named(left)}" if left else ""
         return (f"; not here: {_named(away)} (interp fetch ID)" if away else "") + elsewhere
+
+    def _meant(self) -> list[str]:
+        """The models that are not here and that a word of `-k` is part of."""
+        words = WORD.findall(NOT.sub("", self._config.option.keyword.lower()))
+        away = [one.spec.id for one in self._setting.selection.absent if not one.needs_another]
+        chosen = [word for word in words if word not in {"and", "or"}]
+        return [one for one in away if any(word in one.lower() for word in chosen)]
 
     def _announce(self, ours: Reported, report: pytest.TestReport) -> None:
         if self._config.get_verbosity() < 0:

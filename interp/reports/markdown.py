@@ -1,13 +1,16 @@
 """A run on one page of Markdown: what it came to, what moved, what to run next."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from interp.reports.again import command_of
 from interp.reports.compare import Comparison
 from interp.reports.exit_status import Outcome
 from interp.reports.markup import Block, Table, Text, code_block, escaped, fitted
+from interp.reports.published import Published
 from interp.reports.record import End, RunRecord
+from interp.reports.scaling import Scale, scales_of
 from interp.reports.summary import counted, models_of, said_of, word_for
 from interp.reports.text import count, interval, number, plain
 from interp.reports.values import Value
@@ -15,6 +18,7 @@ from interp.reports.verdicts import VERDICTS
 
 ROOM: Final = 900_000  # bytes: GitHub drops a summary of more than 1,024 KiB whole
 MOST_MOVED: Final = 20
+NONE: Final[Mapping[str, Published]] = MappingProxyType({})
 SYMBOLS: Final = {
     "holds": "✓",
     "fails": "✗",
@@ -26,22 +30,34 @@ SYMBOLS: Final = {
 ROLES: Final = ("contract", "calibration", "spec")
 
 
-def summary(record: RunRecord, comparison: Comparison | None, outcome: Outcome) -> str:
+def summary(
+    record: RunRecord,
+    comparison: Comparison | None,
+    outcome: Outcome,
+    published: Mapping[str, Published] = NONE,
+) -> str:
     """The run as Markdown, with all of its findings."""
-    return step_summary(record, comparison, outcome, room=10 * ROOM)
+    blocks = list(_blocks(record, comparison, outcome, published))
+    return fitted(blocks, 10 * ROOM)
 
 
 def step_summary(
     record: RunRecord, comparison: Comparison | None, outcome: Outcome, *, room: int = ROOM
 ) -> str:
     """The run as Markdown of `room` bytes at most: tables lose whole rows, and say how many."""
-    return fitted(list(_blocks(record, comparison, outcome)), room)
+    return fitted(list(_blocks(record, comparison, outcome, NONE)), room)
 
 
-def _blocks(record: RunRecord, comparison: Comparison | None, outcome: Outcome) -> Iterator[Block]:
+def _blocks(
+    record: RunRecord,
+    comparison: Comparison | None,
+    outcome: Outcome,
+    published: Mapping[str, Published],
+) -> Iterator[Block]:
     ends = ends_of(record)
     yield Text((f"# exit {outcome.status}: {escaped(outcome.meaning)}", "", *_about(record, ends)))
     yield from _findings(record, ends)
+    yield from _scaling(scales_of([record], published))
     if comparison is not None:
         yield from _moved(comparison)
     yield from _reasons(ends)
@@ -101,6 +117,15 @@ def _cell(end: End, values: Sequence[Value]) -> str:
         return said
     between = interval(first.low, first.high)
     return f"{said}: {first.metric} {number(first.value)} {between}".rstrip()
+
+
+def _scaling(scales: Sequence[Scale]) -> Iterator[Table]:
+    """Values beside the sizes of models, and what so few of them allow."""
+    rows = tuple(
+        (f"{scale.finding} {scale.name}", said) for scale in scales for said in scale.sayings
+    )
+    if rows:
+        yield Table("What scales", ("value", "over sizes"), rows, "the report has the values")
 
 
 def _moved(comparison: Comparison) -> Iterator[Block]:

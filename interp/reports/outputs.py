@@ -104,7 +104,7 @@ def below(target: Path) -> Href:
 def _makers(record: RunRecord, published: Mapping[str, Published]) -> Iterator[tuple[str, Maker]]:
     """What there is to write, the exit status first and the page last."""
     yield ENDING, _ending
-    yield SUMMARY, _summary
+    yield SUMMARY, partial(_summary, published)
     yield PARQUET, _parquet
     cases = {case.nodeid: case for case in record.planned}
     for drawn in record.charts:
@@ -124,12 +124,13 @@ def _ending(told: Told) -> Iterator[Path]:
     yield path
 
 
-def _summary(told: Told) -> Iterator[Path]:
+def _summary(published: Mapping[str, Published], told: Told) -> Iterator[Path]:
     from interp.reports.markdown import summary  # noqa: PLC0415  only at the end of a run
 
     assert told.outcome is not None  # noqa: S101  as above
     path = told.record.folder / SUMMARY
-    replace_file(path, summary(told.record, told.comparison, told.outcome).encode(errors="replace"))
+    text = summary(told.record, told.comparison, told.outcome, published)
+    replace_file(path, text.encode(errors="replace"))
     yield path
 
 

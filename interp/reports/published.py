@@ -23,6 +23,8 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     `low` and `high` are its interval, `margin` a distance that its authors or we state as the same;
     `null` is the number that means no effect, `reference` the id of the value that means it.
+    With `parameters`, the size of the model, it is a point of a trend over sizes
+    (`interp.reports.scaling`), with all that share its source, metric and unit.
     """
 
     id: str
@@ -40,6 +42,7 @@ class Published(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     null: float | None = None
     reference: str | None = None
     note: str = ""
+    parameters: int | None = None
 
     @property
     def as_written(self) -> bool:

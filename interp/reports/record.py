@@ -30,6 +30,7 @@ class Case:
     source: str = ""
     differs: str = ""
     place: str = ""  # path:line, below the root
+    scales: tuple[str, ...] = ()  # metrics that are set beside the sizes of models
 
     def concerns(self, uses: Collection[str]) -> bool:
         """Whether what used these verbs and sites rests on this contract.

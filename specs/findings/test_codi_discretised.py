@@ -3,7 +3,7 @@
 Every thought is replaced by a word's embedding, as long as the thought was: the word that the lens
 finds likeliest, the word that lies closest, or any. Were thoughts words, the first changed nothing.
 
-Source:  Shen et al. 2025, "CODI", arXiv:2502.21074v3, Section 5.1, which reads thoughts as words.
+Source:  Shen et al. 2025, "CODI", arXiv:2502.21074v3, Section 5.1.
 Differs: words are put in, at all six thoughts, not only read out; a random word is the null.
 """
 
@@ -21,8 +21,7 @@ from interp.thoughts import N_THOUGHTS, read_thoughts, word_vectors
 from interp.transplants import thoughts_of, transplant
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
-CORRECT = attrgetter("correct")
-SOURCE = "CODI, arXiv:2502.21074v3, Section 5.1"
+CORRECT, SOURCE = attrgetter("correct"), "CODI, arXiv:2502.21074v3, Section 5.1"
 
 
 @pytest.fixture(scope="module")

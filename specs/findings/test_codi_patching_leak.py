@@ -52,9 +52,7 @@ def said(model, pairs):
 
 
 @pytest.mark.finding("codi.patching.leak", version=1, source=SOURCE)
-def test_a_hook_that_stays_on_breaks_answers_and_the_same_patches_do_not(
-    model, pairs, said, measured, drawn
-):
+def test_only_a_hook_that_stays_on_breaks_answers(model, pairs, said, measured, drawn):
     begins = frame(think(model, pairs.corrupted))
     broken = {
         key: np.array([not one.startswith(begins) for one in texts]) for key, texts in said.items()
@@ -62,6 +60,8 @@ def test_a_hook_that_stays_on_breaks_answers_and_the_same_patches_do_not(
     for (way, name), each in broken.items():
         measured("broken", proportion(each), patched=name, way=way)
     bars = {f"{name}, {way}": pairs.outcomes(texts) for (way, name), texts in said.items()}
+    worded = proportion(bars["all six, as run"].are("gibberish"))
+    measured("gibberish_as_run", worded, published="s002.gpt2.N6.late")
     drawn("outcomes", outcome_bars("Thoughts patched at a late layer", "thoughts", bars))
     test = mcnemar(broken["as run", "all six"], broken["corrected", "all six"])
     assert measured("mcnemar_p", test.p, n=test.n, unit="p") < 0.01

@@ -19,7 +19,7 @@ from interp.thought_steering import labelled, thought_contrast, thought_doses
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "GPT-2 Activation Steering Experiment, 2025-10-21"
 DEPTHS = {"early": 0.25, "middle": 0.5, "late": 0.8}
-WHERE = ["fed-median_norm", *(f"{at}-{unit}" for at in DEPTHS for unit in ("raw", "median_norm"))]
+WHERE = [f"{at}-{unit}" for at in ("fed", *DEPTHS) for unit in ("raw", "median_norm")]
 SIZES = {"raw": (0.5, 1.0, 1.5, 2.0, 2.5, 3.0), "median_norm": (0.05, 0.1, 0.2, 0.5, 1.0, 2.0)}
 
 

@@ -27,7 +27,7 @@ def arms(model, word_problems, profile):
     plain = think(model, asked, capture=[site])
     known = labelled(plain, held=profile.pick(quick=80, full=200))
     found = thought_contrast(model, plain, site, known.right, known.wrong)
-    each = [found.own, *found.random(profile.pick(quick=30, full=1000))]
+    each = [found.own, *found.random(profile.pick(quick=100, full=1000))]
     pushes = [found.push(one, DOSE) for one in each]
     return right_answers(model, plain.prompts.where(known.held), pushes)
 

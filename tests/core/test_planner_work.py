@@ -1,11 +1,13 @@
 """What a planned sweep takes: the closed forms, memory, and the calls that planning needs."""
 
 import sys
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from interp import (
+    kept,
     patch,
     planning,
     resid_post,
@@ -17,6 +19,7 @@ from interp import (
 )
 from interp.backends.torch_sharing import TorchSharing
 from interp.grids import Work
+from interp.means import Means, given
 from interp.prompts import Prompt, PromptSet
 from interp.readers import Reader, likeliest
 from interp.resolve import write
@@ -118,7 +121,7 @@ def planning_calls(model, cells):
         for chunk in planning.trunks(grid, 4096):
             planning.trunk_plan(grid, chunk, encoded.ids)
             for batch in planning.batches(grid, planning.of_prompts(grid, chunk), 1024):
-                planning.wave(grid, batch, chunk)
+                planning.wave(batch, chunk)
     finally:
         sys.setprofile(None)
     return calls
@@ -128,6 +131,24 @@ def test_planning_grows_with_the_cells_and_not_with_their_square(llama):
     small, large = planning_calls(llama, 68), planning_calls(llama, 272)
     assert small > 68
     assert large < 4.4 * small
+
+
+def test_a_cell_takes_a_few_calls_to_plan(llama):
+    """Resolving each variant once is most of it; rows of a wave take none each."""
+    assert (planning_calls(llama, 272) - planning_calls(llama, 68)) / (272 - 68) < 60
+
+
+def test_what_writes_have_in_common_is_read_once(llama, tmp_path, monkeypatch):
+    """Ten variants of four values at one place: four values, one mask, and two doses each."""
+    read, right = [], kept._sha256
+    monkeypatch.setattr(kept, "_sha256", lambda array: read.append(array.shape) or right(array))
+    done = run(llama, TEXTS, capture=[resid_post(layer) for layer in llama.layers])
+    values = [done[resid_post(layer), "last"] for layer in llama.layers]
+    pairs = layer_pairs(llama.n_layers)
+    variants = [(patch(resid_pre(early), values[late], at="last"),) for early, late in pairs]
+    with given(Means(kept=tmp_path)):
+        sweep(llama, TEXTS, variants, read=likeliest)
+    assert sorted(Counter(read).values()) == [1, 4, 20]
 
 
 def test_a_reader_never_holds_the_logits_of_all_rows(llama, monkeypatch):

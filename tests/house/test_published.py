@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 REQUIRED = {"source", "model", "metric", "value", "unit", "status", "comparable"}
-OPTIONAL = {"n", "low", "high", "margin", "null", "reference", "note"}
+OPTIONAL = {"n", "low", "high", "margin", "null", "reference", "note", "parameters"}
 STATUS = {"read", "claimed", "computed", "third-party", "recalled"}
 COMPARABLE = {"value", "direction", "no"}
 

@@ -154,3 +154,33 @@ def test_the_profile_picks(project):
     project.run("--profile", "full")
     assert project.record.values[0].value == 64
     assert project.record.manifest["profile"] == "full"
+
+
+def test_a_finding_says_which_of_its_values_are_set_beside_size(project):
+    project.models("llama-a")
+    project.spec(
+        """
+        import pytest
+
+        @pytest.mark.finding("a.claim", scales=("x",))
+        def test_it(model, measured): measured("x", 1.0)
+        """
+    )
+    project.run().assert_outcomes(passed=1)
+    assert [case.scales for case in project.record.planned] == [["x"]]
+
+
+@pytest.mark.parametrize("scales", ['"x"', "(1,)", "3"])
+def test_names_of_values_beside_size_are_a_list_of_names(project, scales):
+    project.models("llama-a")
+    project.spec(
+        f"""
+        import pytest
+
+        @pytest.mark.finding("a.claim", scales={scales})
+        def test_it(model, measured): measured("x", 1.0)
+        """
+    )
+    result = project.run()
+    assert result.ret
+    result.stdout.fnmatch_lines(["*no names of values*"])

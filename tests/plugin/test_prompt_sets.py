@@ -66,3 +66,44 @@ def test_a_name_that_is_taken_or_impossible_is_a_usage_error(project, name):
     result = project.run()
     assert result.ret == 4
     result.stderr.fnmatch_lines([f"*{name}.jsonl failed: '{name}' is*"])
+
+
+HOPS = """\
+id,e1,r1,e2,r2,e3,e1_label,e2_label,e2_type,e2_aliases,e3_label,e3_aliases,r1_type,r2_type,\
+r1_template,r2_template,source_prompt
+0,Q1,P1,Q2,P2,Q3,Imagine,John Lennon,human,[],Yoko Ono,[],performer,spouse,\
+the performer of {},the spouse of {},the spouse of the performer of Imagine is
+"""
+
+
+def test_a_table_of_two_hops_is_a_prompt_set(project):
+    project.models("llama-a")
+    project.write("fixtures/prompts/hops.csv", HOPS)
+    project.spec("def test_it(measured, hops): measured(hops.groups[0], len(hops))")
+    project.run().assert_outcomes(passed=1)
+    assert [value.metric for value in project.record.values] == ["John Lennon"]
+
+
+def test_a_set_can_be_read_from_a_file_of_the_user_s(project):
+    project.models("llama-a")
+    project.write("fixtures/prompts/hops.jsonl", GOOD)
+    project.write("elsewhere/mine.csv", HOPS)
+    project.spec("def test_it(measured, hops): measured(hops.name, len(hops))")
+    project.run("--prompts", "hops=elsewhere/mine.csv").assert_outcomes(passed=1)
+    assert [value.metric for value in project.record.values] == ["mine"]
+
+
+@pytest.mark.parametrize("word", ["hops=nowhere.csv", "hops", "=pytest.ini", "pots=pytest.ini"])
+def test_a_file_or_set_that_is_not_there_is_a_usage_error(project, word):
+    project.models("llama-a").spec("def test_it(model): pass")
+    project.write("fixtures/prompts/hops.jsonl", GOOD)
+    result = project.run("--prompts", word)
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--prompts*failed*"])
+
+
+def test_two_files_of_one_name_are_a_usage_error(project):
+    project.models("llama-a").spec("def test_it(model): pass")
+    project.write("fixtures/prompts/hops.jsonl", GOOD)
+    project.write("fixtures/prompts/hops.csv", HOPS)
+    assert project.run().ret == 4

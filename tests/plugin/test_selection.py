@@ -154,6 +154,20 @@ def test_k_selects_by_id(project):
     assert cases(project) == ["llama-a"]
 
 
+def test_k_names_those_of_its_models_that_are_not_here(project):
+    project.models("llama-a").registered("ghost").registered("llama-b").registered("qwen-c").spec(
+        ASKS
+    )
+    said = project.run("-k", "llama").stdout
+    said.fnmatch_lines(["interp: 1 spec on llama-a; not here: llama-b (interp fetch ID)"])
+    said = project.run("-k", "qwen and not llama").stdout
+    said.fnmatch_lines(
+        ["interp: no spec on a model that is here; not here: qwen-c (interp fetch ID)"]
+    )
+    said = project.run("-k", "test_it").stdout
+    said.fnmatch_lines(["interp: 1 spec on llama-a; not here: ghost, llama-b, qwen-c (interp*"])
+
+
 def test_nothing_is_downloaded_unless_it_is_allowed(project):
     project.models("llama-a").spec(
         "def test_it(model, measured):\n    import os\n"

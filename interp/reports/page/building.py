@@ -11,14 +11,25 @@ from interp.reports.page.links import links
 from interp.reports.page.numbers import axis_of, number_of
 from interp.reports.page.pictures import Pictures
 from interp.reports.page.rows import Rows
+from interp.reports.page.sizes import sizes_of
 from interp.reports.page.told import Board, Column, Href, State, Told, board_of, columns_of
 from interp.reports.page.view import Figure, Link, Number, Page, Run, Section
 from interp.reports.published import Published
+from interp.reports.scaling import scales_of
 
 MOST_VALUES: Final = 2000
 MOST_EDITS: Final = 3000
 MOST_TEXT: Final = 1500
-TAKEN: Final = ("top", "matrix", "moved", "findings", "instruments", "provenance", "reproduce")
+TAKEN: Final = (
+    "top",
+    "scaling",
+    "matrix",
+    "moved",
+    "findings",
+    "instruments",
+    "provenance",
+    "reproduce",
+)
 
 
 def page_of(runs: Sequence[Told], published: Mapping[str, Published], href: Href) -> Page:
@@ -44,6 +55,7 @@ def page_of(runs: Sequence[Told], published: Mapping[str, Published], href: Href
         instruments,
         values - sum(len(section.numbers) for section in sections),
         overview,
+        tuple(sizes_of(scales_of([told.record for told in runs], published), sections)),
     )
 
 

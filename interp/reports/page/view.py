@@ -243,6 +243,16 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """One value over the sizes of models: a row a model, and what they allow to say."""
+
+    name: Link
+    unit: str
+    rows: tuple[tuple[str, ...], ...]
+    said: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Page:
     """All of it."""
 
@@ -255,6 +265,7 @@ class Page:
     instruments: tuple[Row, ...]
     values_left_out: int
     overview: tuple[Figure, ...] = ()
+    sizes: tuple[Sizes, ...] = ()
 
     @property
     def broken(self) -> bool:
