@@ -1,9 +1,7 @@
 """A causal trace is the runs it names: noise at the subject only, once, and clean states undo it.
 
-With everything restored the answer is as likely as in the clean run; before the subject there is
-nothing to restore; a window is the blocks it says. The bite: the noise changes probabilities.
-
-Source: contract of `interp.tracing`; Meng et al. 2022, arXiv:2202.05262.
+With everything restored the answer is as likely as without noise, which does change it; before the
+subject there is nothing to restore. Source: Meng et al. 2022, arXiv:2202.05262.
 """
 
 import numpy as np
@@ -16,22 +14,21 @@ from interp.positions import position
 from interp.tracing import Restored, corruption, trace
 
 pytestmark = [pytest.mark.contract("steer", "patch", "sweep")]
-FEWEST = 3
 LOGIT = 20  # as large as they are: probabilities lie as far apart as logits do
-SIZES = {2: (-1, 0), 3: (-1, 0, 1)}  # of a window: the blocks around its layer
+SIZES = {2: (-1, 0), 3: (-1, 0, 1)}  # of a window
 
 
 @pytest.fixture(scope="module")
 def prompts(model, mixed_lengths):
     """Texts of many lengths, each right where it says what the model says."""
-    texts = tuple(one for one in mixed_lengths.prompts if one.text != one.spans["e1"])
-    said = run(model, PromptSet("texts", texts)).likeliest
-    words = [model.backend.tokenizer.decode([int(token)]).strip() for token in said]
-    words = [word if word.isalnum() else "the" for word in words]  # an end token is no answer
-    made = (structs.replace(one, answers=(word,)) for one, word in zip(texts, words, strict=True))
+    texts = [one for one in mixed_lengths.prompts if one.text != one.spans["e1"]]
+    said = run(model, PromptSet("texts", tuple(texts))).likeliest.tolist()
+    words = [model.backend.tokenizer.decode([token]).strip() for token in said]
+    answers = [(word,) if word.isalnum() else ("the",) for word in words]
+    made = map(lambda one, says: structs.replace(one, answers=says), texts, answers)
     answered = PromptSet("answered", tuple(made))
     right = run(model, answered).correct
-    if right.sum() < FEWEST:
+    if right.sum() < 3:
         pytest.skip("this model ends such texts: it gives no answers to trace")
     return answered.where(right)
 
@@ -59,8 +56,9 @@ def test_everything_restored_is_the_clean_run(model, prompts, noise):
     clean = probability(run(model, prompts))
     found = trace(model, prompts, noise, Restored({"all": position("all")}, model.layers))
     assert relative_error(found.clean, clean) < LOGIT * rounding(model)
-    every = found.restored[0] * 0 + clean
-    assert relative_error(found.restored[0], every) < LOGIT * rounding(model)
+    assert relative_error(found.restored[0], found.restored[0] * 0 + clean) < LOGIT * rounding(
+        model
+    )
     assert (found.corrupted != found.clean).any()
 
 
@@ -69,8 +67,8 @@ def test_before_the_subject_there_is_nothing_to_restore(model, prompts, noise):
     by_hand = probability(run(model, prompts, noise.edit(1)))
     found = trace(model, prompts, noise, Restored({"before": position("first")}, model.layers))
     assert relative_error(found.corrupted[1], by_hand) < LOGIT * rounding(model)
-    kept, noised = found.restored[..., behind], found.restored * 0 + found.corrupted
-    assert relative_error(kept, noised[..., behind]) < LOGIT * rounding(model)
+    noised = (found.restored * 0 + found.corrupted)[..., behind]
+    assert relative_error(found.restored[..., behind], noised) < LOGIT * rounding(model)
 
 
 @pytest.mark.parametrize("size", SIZES)
