@@ -40,13 +40,11 @@ def noise(model, prompts):
 
 
 def probability(done):
-    """That of each row's answer."""
     return by_metric(done.next_logits, done.encoded.answers)
 
 
 def test_noise_falls_on_the_subject_and_its_draws_differ(model, prompts, noise):
-    given = [(), (noise.edit(1),)]
-    plain, noised = (run(model, prompts, *edits, capture=[embed()]) for edits in given)
+    plain, noised = (run(model, prompts, *one, capture=[embed()]) for one in ((), [noise.edit(1)]))
     moved = (noised[embed()] != plain[embed()]) & ~np.isnan(plain[embed()])
     assert (moved.any(axis=2) == noised.encoded.mask(span("e1"))).all()
     assert ((noise.noise[0] != noise.noise[1]).any(axis=2) == moved.any(axis=2)).all()
