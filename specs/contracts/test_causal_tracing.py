@@ -8,12 +8,11 @@ Source: contract of `interp.tracing`; Meng et al. 2022, arXiv:2202.05262.
 
 import numpy as np
 import pytest
-from msgspec import structs
 
-from interp import PromptSet, embed, mlp_out, patch, relative_error, rounding, run, span
+from interp import embed, mlp_out, patch, relative_error, rounding, run, span
 from interp.metrics import probability as by_metric
 from interp.positions import position
-from interp.tracing import Restored, corruption, trace
+from interp.tracing import Restored, corruption, trace_any
 
 pytestmark = [pytest.mark.contract("steer", "patch", "sweep")]
 LOGIT = 20  # as large as they are: probabilities lie as far apart as logits do
@@ -21,14 +20,10 @@ SIZES = {2: (-1, 0), 3: (-1, 0, 1)}  # of a window: the blocks around its layer
 
 
 @pytest.fixture(scope="module")
-def prompts(model, mixed_lengths):
-    """Texts of many lengths, each right where it says what the model says."""
-    texts = tuple(one for one in mixed_lengths.prompts if one.text != one.spans["e1"])
-    said = run(model, PromptSet("texts", texts)).likeliest
-    words = [model.backend.tokenizer.decode([int(token)]).strip() or "the" for token in said]
-    made = (structs.replace(one, answers=(word,)) for one, word in zip(texts, words, strict=True))
-    answered = PromptSet("answered", tuple(made))
-    return answered.where(run(model, answered).correct, at_least=3)
+def prompts(two_hop):
+    """A few questions of several lengths, whether or not they are answered."""
+    dev = two_hop.only(split="dev")
+    return dev.where(np.arange(len(dev)) % 60 == 0)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +47,9 @@ def test_noise_falls_on_the_subject_and_its_draws_differ(model, prompts, noise):
 
 def test_everything_restored_is_the_clean_run(model, prompts, noise):
     clean = probability(run(model, prompts))
-    found = trace(model, prompts, noise, Restored({"all": position("all")}, model.layers))
+    found = trace_any(
+        model, prompts, noise, Restored({"all": position("all")}, model.layers), prompts
+    )
     assert relative_error(found.clean, clean) < LOGIT * rounding(model)
     every = found.restored[0] * 0 + clean
     assert relative_error(found.restored[0], every) < LOGIT * rounding(model)
@@ -62,7 +59,9 @@ def test_everything_restored_is_the_clean_run(model, prompts, noise):
 def test_before_the_subject_there_is_nothing_to_restore(model, prompts, noise):
     behind = ~model.encode(prompts).mask(span("e1"))[:, 0]
     by_hand = probability(run(model, prompts, noise.edit(1)))
-    found = trace(model, prompts, noise, Restored({"before": position("first")}, model.layers))
+    found = trace_any(
+        model, prompts, noise, Restored({"before": position("first")}, model.layers), prompts
+    )
     assert relative_error(found.corrupted[1], by_hand) < LOGIT * rounding(model)
     kept, noised = found.restored[..., behind], found.restored * 0 + found.corrupted
     assert relative_error(kept, noised[..., behind]) < LOGIT * rounding(model)
@@ -75,5 +74,5 @@ def test_a_window_is_the_blocks_around_its_layer(model, prompts, noise, size):
     clean = run(model, prompts, capture=sites)
     back = [patch(site, clean[site, "e1"], at="e1") for site in sites]
     by_hand = [probability(run(model, prompts, noise.edit(n), *back)) for n in (0, 1)]
-    found = trace(model, prompts, noise, Restored(tokens, [layer], "mlp_out", size))
+    found = trace_any(model, prompts, noise, Restored(tokens, [layer], "mlp_out", size), prompts)
     assert relative_error(found.restored[0, 0], np.stack(by_hand)) < LOGIT * rounding(model)
