@@ -194,8 +194,19 @@ def trace(
             where=repr(prompts),
             hint="prompts.where(run(model, prompts).correct)",
         )
+    return trace_any(model, prompts, corrupted, states, donors or prompts)
+
+
+def trace_any(
+    model: Model,
+    prompts: PromptSet,
+    corrupted: Corruption,
+    states: Restored,
+    donors: PromptSet,
+) -> Trace:
+    """A trace of prompts with an answer, whether or not the model gives it: for contracts."""
     noise = [(corrupted.edit(draw),) for draw in range(len(corrupted.noise))]
-    given = run(model, donors or prompts, capture=[Site(states.kind, one) for one in model.layers])
+    given = run(model, donors, capture=[Site(states.kind, one) for one in model.layers])
     cells = [
         (*noised, *(patch(site, _values(given, site, at), at=at) for site in sites))
         for at in states.at.values()

@@ -27,8 +27,8 @@ TEXTS = {"In the far north of Norway it is cold": "far north of Norway", "So Osl
 
 def prompts(**labels):
     made = (
-        Prompt(text=text, answers=(words,), spans={"e1": words}, group=words, labels=labels)
-        for text, words in TEXTS.items()
+        Prompt(text=text, answers=(answer,), spans={"e1": words}, group=words, labels=labels)
+        for (text, words), answer in zip(TEXTS.items(), ("Paris", "Texas"), strict=True)
     )
     return PromptSet("made", tuple(made))
 
@@ -72,7 +72,7 @@ def test_roles_are_tokens_that_every_prompt_has_once_each(llama, long):
         "first token after it",
         "last token",
     ]
-    short = PromptSet("short", (Prompt(text="I am", spans={"e1": "I"}),))
+    short = PromptSet("short", (Prompt(text="The is", spans={"e1": "The"}),))
     assert list(roles(llama, short))[-1] == "last token"
     assert "first token after it" not in roles(llama, short)
     assert "middle subject token" not in roles(llama, short)
@@ -128,9 +128,9 @@ def test_pairs_between_blocks_are_those_that_leave_the_embedding_alone(llama):
 def test_samples_are_of_prompts_with_answers_at_a_temperature(llama):
     assert (sampled_until_right(llama, prompts(), seed=0) >= 1).all()
     with pytest.raises(RequestError, match="above zero"):
-        sampled_until_right(llama, prompts(), seed=0, temperature=0)
+        sampled_until_right(llama, prompts(), seed=0, temperature=0.0)
     with pytest.raises(RequestError, match="no answers"):
-        sampled_until_right(llama, PromptSet("plain", (Prompt(text="Oslo is"),)), seed=0)
+        sampled_until_right(llama, PromptSet("plain", (Prompt(text="The state is"),)), seed=0)
 
 
 def test_sigma_is_that_of_the_subjects_embeddings(llama, long):
@@ -159,6 +159,6 @@ def test_effects_are_differences_of_probabilities_and_the_best_layer_is_chosen()
     )
     assert found.total.tolist() == [0.9, 0.9]
     first = np.array([True, False])
-    assert found.best("last", first, below=4) == pytest.approx([0.5, 0.0])
-    assert found.best("last", first, below=5) == pytest.approx([0.8, 0.8])
+    assert found.best("last", first, below=4.0) == pytest.approx([0.5, 0.0])
+    assert found.best("last", first, below=5.0) == pytest.approx([0.8, 0.8])
     assert trace_map("map", {"": found}).panels[0].cells[0] == pytest.approx((-0.1, 0.25, 0.8))
