@@ -47,6 +47,7 @@ ACCEPTED = ("finding", "fails", True)
 BROKEN = ("contract", "fails", False)
 ERROR = ("finding", "error", False)
 WEAK = ("finding", "inconclusive", False)
+KNOWN_WEAK = ("finding", "inconclusive", True)
 STOPPED = "incomplete: 1 stopped with an error"
 DRIFT = Compared(drifted=(Moved(),))
 
@@ -63,6 +64,7 @@ DRIFT = Compared(drifted=(Moved(),))
         ([FAILS, ERROR], GATE, DRIFT, (11, f"{STOPPED}; 1 claim does not hold; 1 value drifted")),
         ([BROKEN, ERROR], GATE, DRIFT, (12, f"1 instrument failed; {STOPPED}; 1 value drifted")),
         ([WEAK], GATE, Compared(), (11, "incomplete: 1 inconclusive")),
+        ([WEAK, KNOWN_WEAK], GATE, Compared(), (11, "incomplete: 1 inconclusive")),
         ([WEAK], Session(0), Compared(), (0, "all is well")),
         ([HOLDS], Session(2, gate=True), DRIFT, (2, "pytest stopped before the end")),
         ([], Session(5), None, (5, "no spec was selected")),

@@ -159,7 +159,8 @@ def _end(
     accepted = find_accepted(
         _baseline(item, spec).verdicts, case.spec_id, case.spec_version, case.params
     )
-    if case.role == "finding" and values and accepted and verdict == accepted.verdict != "holds":
+    known = accepted is not None and verdict == accepted.verdict != "holds"
+    if accepted and known and case.role == "finding" and (values or verdict == "inconclusive"):
         uses, sweeps = uses_of(item), sweeps_of(item)
         return End(case, verdict, True, accepted.reason or reason, took, uses, sweeps=sweeps)
     detail = _detail(report) if verdict in {"fails", "error"} else ""

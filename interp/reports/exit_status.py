@@ -116,14 +116,16 @@ def _instruments(record: RunRecord | None) -> str:
 
 
 def _incomplete(record: RunRecord | None, session: Session) -> str:
-    verdicts = [end.verdict for end in record.ends] if record else []
+    ends = record.ends if record else ()
+    verdicts = [end.verdict for end in ends]
+    weak = sum(end.verdict == "inconclusive" and not end.accepted for end in ends)
     values = len(record.values) if record else 0
     found = (
         (verdicts.count("error"), "stopped with an error"),
         (len(record.crashed) if record else 0, "crashed"),
         (session.dead_workers and not (record and record.crashed), "worker died"),
         (len(record.not_run) if record else 0, "not run"),
-        (session.gate and verdicts.count("inconclusive"), "inconclusive"),
+        (session.gate and weak, "inconclusive"),
         (session.gate and not values, "no value measured"),
     )
     parts = [word if number is True else f"{number} {word}" for number, word in found if number]
