@@ -85,8 +85,8 @@ mlx: ## contracts, parity and tests of the MLX backend, in an environment of its
 	$(MAKE) --no-print-directory on-mlx VENV=.venv-mlx EXTRAS=$(EXTRAS),mlx
 
 on-mlx: $(READY)
-	$(BIN)/pytest specs/contracts specs/calibration/test_*_parity.py specs/calibration/test_*_tiers.py --backend mlx -m "not slow" $(ARGS)
-	$(BIN)/pytest tests/mlx -m "not slow" $(ARGS)
+	$(BIN)/pytest specs/contracts specs/calibration/test_*_parity.py specs/calibration/test_*_tiers.py --backend mlx -m "not slow" --model llama-world --model gemma-world $(BY_MODEL) $(ARGS)
+	$(BIN)/pytest tests/mlx -m "not slow" $(BY_FILE) $(ARGS)
 
 readme: $(READY) ## rewrite what the first page quotes: its spec, and the output of a real run
 	@mkdir -p build

@@ -13,7 +13,7 @@ import typer
 from interp.backends.installed import to_install
 from interp.mutants.planting import Mutant
 from interp.mutants.project import TWINS, write_project
-from interp.mutants.running import Bench, Trial, prepare, trials
+from interp.mutants.running import CONTROL_LIMIT, Bench, Trial, prepare, trials
 from interp.mutants.table import Row, width
 from interp.reports.text import clip, count, seconds
 
@@ -50,7 +50,7 @@ def _controlled(bench: Bench) -> Bench:
     Raises:
         typer.Exit: it does not.
     """
-    (control,) = trials(bench, [""], jobs=1)
+    (control,) = trials(bench, [""], jobs=1, limit=CONTROL_LIMIT)
     if control.outcome.kind != "survived":
         log = bench.project.log_of("control").read_text(encoding="utf-8", errors="replace")
         typer.echo(f"{log}\nthe specs fail without any bug: {control.outcome.by}", err=True)

@@ -49,8 +49,8 @@ def test_other_tokens_are_not_of_the_span_and_as_many_if_drawn(model, prompts):
 def test_edges_that_nothing_reads_cost_nothing_and_those_below_do(model, prompts):
     last = model.layer("last")
     plain, dead, live = (
-        run(model, prompts, *hide(range(layer, layer + some), to="first", at="e1"))
-        for layer, some in ((0, 0), (last, 1), (last - 1, 1))
+        run(model, prompts, *hide(range(*layers), to="first", at="e1"))
+        for layers in ((0, 0), (last, last + 1), (0, last))
     )
     assert np.array_equal(dead.next_logits, plain.next_logits)
     assert (live.next_logits != plain.next_logits).any(axis=1).all()

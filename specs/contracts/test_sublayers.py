@@ -3,7 +3,7 @@
 The stream read as a list of sites is the logit lens, bit for bit; a sublayer's reading is that of
 what it adds, in its own place of the result.
 
-Source: contract of `interp.sublayers` and `interp.lens.read_sites`; Elhage et al. 2021, "A
+Source: contract of `interp.sublayers` and `interp.depths.read_sites`; Elhage et al. 2021, "A
 Mathematical Framework for Transformer Circuits".
 """
 
