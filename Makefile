@@ -45,7 +45,7 @@ specs: $(READY) ## every finding on every Llama at hand
 	$(BIN)/pytest specs -k llama $(ARGS)
 
 test: lint unit ## everything CI runs on a change: lint, the machinery, then all specs
-	$(BIN)/pytest specs -m "not slow" $(BY_MODEL) $(GATE) $(ARGS)
+	$(BIN)/pytest specs -m "not slow" --no-report $(BY_MODEL) $(GATE) $(ARGS)
 
 lint: $(READY) ## style, types, imports, sizes, spelling
 	$(BIN)/ruff check
@@ -75,7 +75,7 @@ oldest: build/oldest.txt ## the same tests and specs on the oldest transformers 
 
 on-oldest: $(READY)
 	$(BIN)/pytest tests --ignore=tests/house -m "not slow" $(BY_FILE) $(ARGS)
-	$(BIN)/pytest specs --model llama-world --model gemma-world --model codi-gpt2 -m "not slow" $(BY_MODEL) $(ARGS)
+	$(BIN)/pytest specs --model llama-world --model gemma-world --model codi-gpt2 -m "not slow" --no-report $(BY_MODEL) $(ARGS)
 
 build/oldest.txt: constraints.txt .ci/oldest.txt
 	@mkdir -p build
@@ -85,7 +85,7 @@ mlx: ## contracts, parity and tests of the MLX backend, in an environment of its
 	$(MAKE) --no-print-directory on-mlx VENV=.venv-mlx EXTRAS=$(EXTRAS),mlx
 
 on-mlx: $(READY)
-	$(BIN)/pytest specs/contracts specs/calibration/test_*_parity.py specs/calibration/test_*_tiers.py --backend mlx -m "not slow" --model llama-world --model gemma-world $(BY_MODEL) $(ARGS)
+	$(BIN)/pytest specs/contracts specs/calibration/test_*_parity.py specs/calibration/test_*_tiers.py --backend mlx -m "not slow" --model llama-world --model gemma-world --no-report $(BY_MODEL) $(ARGS)
 	$(BIN)/pytest tests/mlx -m "not slow" $(BY_FILE) $(ARGS)
 
 readme: $(READY) ## rewrite what the first page quotes: its spec, and the output of a real run
@@ -93,9 +93,9 @@ readme: $(READY) ## rewrite what the first page quotes: its spec, and the output
 	COLUMNS=100 $(BIN)/pytest specs -k llama-world --no-header > build/run.txt || { cat build/run.txt; exit 1; }
 	$(BIN)/python .ci/readme.py build/run.txt
 
-report: $(READY) ## make the example report anew: reports/example, from a run of the shipped models
+report: $(READY) ## make the example report anew: reports/example, from a run of the world models
 	@rm -rf build/example && mkdir -p reports/example
-	$(BIN)/pytest specs --model tag:shipped --run-dir build/example
+	$(BIN)/pytest specs --model "*-world" $(BY_MODEL) --run-dir build/example
 	$(BIN)/interp report build/example --to reports/example/report.html
 	cp build/example/summary.md reports/example/summary.md
 

@@ -38,9 +38,9 @@ class Numbers(HTMLParser):
 
 
 def accepted(root):
-    """The accepted values of the shipped models, by finding and case."""
+    """The accepted values of the world models, by finding and case."""
     found = defaultdict(list)
-    for path in (root / "reports" / "baselines").glob("*.jsonl"):
+    for path in (root / "reports" / "baselines").glob("*-world.jsonl"):
         rows = map(json.loads, path.read_text().splitlines())
         for row in (row for row in rows if row["kind"] == "value"):
             params = f"[{row['params']}]" if row.get("params") else ""

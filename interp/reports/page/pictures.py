@@ -78,14 +78,15 @@ class Pictures:
         from interp.reports import figures  # noqa: PLC0415  likewise
 
         numbers = charts.table(chart)
-        image = figures.page_svg(chart)
+        image = figures.page_svg(chart) if self._room else b""
         rows = tuple(
             tuple(cut(number(cell), MOST_CELL) for cell in row) for row in numbers.rows[:MOST_ROWS]
         )
         table = Table(tuple(map(str, numbers.head)), rows, max(0, len(numbers.rows) - MOST_ROWS))
         files = f"{FOLDER}/{stem}.svg"
         alt = cut(charts.describe(chart), MOST_WORDS)
-        if len(image) * 4 / 3 > self._room:
+        if not image or len(image) * 4 / 3 > self._room:
+            self._room = 0  # the page is full: what comes after is not drawn in vain
             return Figure(
                 anchor,
                 cut(chart.title, MOST_CELL),
