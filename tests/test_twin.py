@@ -2,6 +2,7 @@
 
 The twin has the same tokenizer, shapes and distribution of weights as the shipped model and knows
 nothing. A finding that holds on it would be one about arithmetic, not about what a model learned.
+Only the findings that validate an instrument are about that, and may hold on any model.
 """
 
 import subprocess
@@ -15,6 +16,8 @@ from safetensors.numpy import load_file, save_file
 from interp.reports.record import read_run
 
 SHIPPED = "fixtures/checkpoints/llama-world"
+OF_INSTRUMENTS = "specs/findings/test_validation_"
+NOTHING_HELD = {"fails", "inconclusive", "skipped"}  # skipped: nobody has trained a lens for it
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +49,9 @@ def verdicts(pytestconfig, twin):
 
 def test_no_finding_holds_on_the_twin(verdicts):
     findings = {case: said for (role, case), said in verdicts.items() if role == "finding"}
-    assert len(findings) >= 6
-    assert {
-        case for case, said in findings.items() if said not in {"fails", "inconclusive"}
-    } == set()
+    of_models = {c: said for c, said in findings.items() if not c.startswith(OF_INSTRUMENTS)}
+    assert len(of_models) >= 6
+    assert {case for case, said in of_models.items() if said not in NOTHING_HELD} == set()
 
 
 def test_the_instruments_work_on_the_twin_all_the_same(verdicts):
