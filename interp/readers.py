@@ -7,7 +7,7 @@ more than a few rows.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
@@ -25,6 +25,7 @@ BLOCK = 3 * 2**23  # bytes of logits read at once: rows enough for a product at 
 Logits = Float[np.ndarray, "n d_vocab"]
 
 
+@runtime_checkable
 class Reads(Protocol):
     """Whatever says something of some rows of a batch, from their logits."""
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -20,7 +20,6 @@ from interp.reports.compare import Comparison
 from interp.reports.diff_text import against
 from interp.reports.exit_status import NOTHING_COLLECTED, Session
 from interp.reports.record import Case, RunRecord
-from interp.reports.scaling import lines_of, scales_of
 from interp.reports.summary import one_line_each, tables
 from interp.reports.text import count, plain, seconds, size
 
@@ -131,7 +130,7 @@ class Terminal:
         terminalreporter.write_line(said, **colour)
 
     def _told(self, closed: Closed, record: RunRecord, width: int) -> Iterator[str]:
-        yield from (*tables(record, width), *lines_of(scales_of([record], {}), width))
+        yield from (*tables(record, width), *_scaled(record, width))
         if closed.comparison is not None:
             yield from against(closed.comparison, width)
         if record.torn:
@@ -229,3 +228,9 @@ def _named(models: Sequence[str]) -> str:
 def _short(where: Path | str, config: pytest.Config) -> str:
     path = Path(where)
     return str(path.relative_to(config.rootpath) if path.is_relative_to(config.rootpath) else path)
+
+
+def _scaled(record: RunRecord, width: int) -> Iterable[str]:
+    from interp.reports.scaling import lines_of, scales_of  # noqa: PLC0415  only at the end of a run
+
+    return lines_of(scales_of([record], {}), width)
