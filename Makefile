@@ -75,7 +75,8 @@ oldest: build/oldest.txt ## the same tests and specs on the oldest transformers 
 
 on-oldest: $(READY)
 	$(BIN)/pytest tests --ignore=tests/house -m "not slow" $(BY_FILE) $(ARGS)
-	$(BIN)/pytest specs --model llama-world --model gemma-world --model codi-gpt2 -m "not slow" --no-report $(BY_MODEL) $(ARGS)
+	$(BIN)/pytest specs --model llama-world --model gemma-world -m "not slow" --no-report $(BY_MODEL) $(ARGS)
+	$(BIN)/pytest specs/contracts --model codi-gpt2 -m "not slow" --no-report $(ARGS)
 
 build/oldest.txt: constraints.txt .ci/oldest.txt
 	@mkdir -p build
