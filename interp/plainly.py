@@ -148,7 +148,7 @@ def _moved(grid: Cells, number: int, fired: Sequence[Fired]) -> tuple[Moved, ...
     return (Moved(account, np.repeat(delta, counts), np.repeat(norm, counts)),) if fired else ()
 
 
-def _said(done: Decoded, new: int) -> Int[np.ndarray, "prompt 1+new"]:
+def _said(done: Decoded, new: int) -> Int[np.ndarray, "prompt token"]:
     rows = zip(done.passes, done.new_ids, strict=True)
     return np.array([[passes, *ids, *[-1] * (new - len(ids))] for passes, ids in rows])
 
