@@ -135,9 +135,8 @@ def first_in_top(
     reader = in_top(k, encoded.answers)
     hits = read_depths(model, prompts, read=reader, at=at, through=through)
     n_depths = hits.shape[1]
-    first = np.where(hits.any(axis=1), hits.argmax(axis=1), n_depths)
     name = getattr(through, "name", "logit lens")
-    return Resolution(first, _strangers(encoded.answers), n_depths, k, d_vocab, name)
+    return Resolution(first_hit(hits), _strangers(encoded.answers), n_depths, k, d_vocab, name)
 
 
 def in_top(k: int, choices: Choices) -> Reader:
@@ -149,6 +148,13 @@ def in_top(k: int, choices: Choices) -> Reader:
         return np.stack(best, axis=1) >= least[:, None]
 
     return Reader(f"in_top({k})", of, ())
+
+
+def first_hit(
+    hits: Bool[np.ndarray, "prompt depth choice"],
+) -> Int[np.ndarray, "prompt choice"]:
+    """The first depth of a hit; the number of depths where there is none."""
+    return np.asarray(np.where(hits.any(axis=1), hits.argmax(axis=1), hits.shape[1]))
 
 
 def _strangers(answers: Sequence[tuple[int, ...]]) -> Bool[np.ndarray, "prompt answer"]:

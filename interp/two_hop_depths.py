@@ -22,7 +22,7 @@ from interp.errors import InconclusiveError, RequestError
 from interp.metrics import Choices
 from interp.models import Model
 from interp.prompts import PromptSet
-from interp.readers import Logits, Reader
+from interp.resolution import first_hit, in_top
 from interp.stats import Estimate, clustered
 from interp.two_hop import questions, spelled
 
@@ -143,8 +143,8 @@ def hop_depths(model: Model, prompts: PromptSet, *, k: int, draws: int = 100) ->
     columns = {entity: [tuple(sorted(ids)) for ids in one] for entity, one in answers.items()}
     distinct = list(dict.fromkeys(ids for one in columns.values() for ids in one))
     own = {e: np.array([distinct.index(ids) for ids in one]) for e, one in columns.items()}
-    asked, read = questions(prompts), among(distinct, k)
-    first = {at: _first(read_depths(model, asked, read=read, at=at)) for at in PLACES}
+    asked, read = questions(prompts), in_top(k, distinct)
+    first = {at: first_hit(read_depths(model, asked, read=read, at=at)) for at in PLACES}
     return Depths(prompts, k, model.n_layers, first, own, strangers)
 
 
@@ -161,26 +161,6 @@ def mean_where_known(values: Float[np.ndarray, "... batch"], clusters: Sequence[
         raise InconclusiveError("no bridge and answer both come up", received=f"0 of {len(some)}")
     means = np.nansum(draws, axis=0)[some] / known.sum(axis=0)[some]
     return clustered(means, [name for name, kept in zip(clusters, some, strict=True) if kept])
-
-
-def among(entities: Choices, k: int) -> Reader:
-    """A reader of which entities are among the `k` likeliest tokens: [batch, entity].
-
-    An entity is if fewer than k tokens are strictly likelier than the likeliest of its own.
-    """
-    most = max(map(len, entities))
-    ids = np.array([[*one, *[one[0]] * (most - len(one))] for one in entities])
-
-    def of(logits: Logits, *_: Choices) -> np.ndarray:
-        least = np.partition(logits, -k, axis=-1)[:, -k]
-        return np.asarray(logits[:, ids].max(axis=-1) >= least[:, None])
-
-    return Reader(f"among the {k} likeliest", of, ())
-
-
-def _first(hits: Bool[np.ndarray, "batch depth entity"]) -> Int[np.ndarray, "batch entity"]:
-    """The first depth of a hit; the number of depths where there is none."""
-    return np.asarray(np.where(hits.any(axis=1), hits.argmax(axis=1), hits.shape[1]))
 
 
 def _strangers(prompts: PromptSet, draws: int) -> Int[np.ndarray, "draw batch"]:

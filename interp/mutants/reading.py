@@ -281,12 +281,4 @@ MUTANTS = (
             ),
         ),
     ),
-    Mutant(
-        "one-token-more-than-k",
-        "Experimental Plan V2: Cross-Model Interpretability Study, 2025-12-27, top 30",
-        replaced(
-            "interp.two_hop_depths:among",
-            lambda right: lambda entities, k: right(entities, k + (k < 100)),  # noqa: PLR2004
-        ),
-    ),
 )

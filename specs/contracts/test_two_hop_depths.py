@@ -8,7 +8,7 @@ import pytest
 
 from interp import logit_lens
 from interp.two_hop import spelled
-from interp.two_hop_depths import among, hop_depths
+from interp.two_hop_depths import hop_depths
 from interp.two_hop_tables import balanced
 
 pytestmark = [pytest.mark.contract("lens")]
@@ -40,10 +40,3 @@ def test_strangers_have_another_bridge_and_none_of_the_answers(model, few):
         for own, partner in zip(prompts, draw, strict=True):
             assert own.group != prompts[partner].group
             assert not {*own.answers} & {*prompts[partner].answers}
-
-
-def test_an_entity_is_among_k_by_the_likeliest_of_its_names():
-    logits = np.array([[3.0, 1.0, 2.0, 0.0], [0.0, 1.0, 1.0, 5.0]], np.float32)
-    entities = [(0,), (1, 2), (3,)]
-    assert among(entities, 1).of(logits, (), ()).tolist() == [[1, 0, 0], [0, 0, 1]]
-    assert among(entities, 2).of(logits, (), ()).tolist() == [[1, 1, 0], [0, 1, 1]]
