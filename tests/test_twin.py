@@ -16,8 +16,10 @@ from safetensors.numpy import load_file, save_file
 from interp.reports.record import read_run
 
 SHIPPED = "fixtures/checkpoints/llama-world"
-OF_INSTRUMENTS = "specs/findings/test_validation_"
-NOTHING_HELD = {"fails", "inconclusive", "skipped"}  # skipped: nobody has trained a lens for it
+LEFT_OUT = (
+    "specs/findings/test_validation_",  # of instruments
+    "specs/findings/test_tuned_lens",  # nobody has trained a lens for the twin
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +51,10 @@ def verdicts(pytestconfig, twin):
 
 def test_no_finding_holds_on_the_twin(verdicts):
     findings = {case: said for (role, case), said in verdicts.items() if role == "finding"}
-    of_models = {c: said for c, said in findings.items() if not c.startswith(OF_INSTRUMENTS)}
+    of_models = {c: said for c, said in findings.items() if not c.startswith(LEFT_OUT)}
     assert len(of_models) >= 6
-    assert {case for case, said in of_models.items() if said not in NOTHING_HELD} == set()
+    held = {case for case, said in of_models.items() if said not in {"fails", "inconclusive"}}
+    assert held == set()
 
 
 def test_the_instruments_work_on_the_twin_all_the_same(verdicts):

@@ -117,6 +117,28 @@ def test_a_failure_that_was_accepted_is_no_failure(project):
     assert project.run("--model", "llama-a").ret == 0
 
 
+def test_too_few_items_can_be_accepted_and_only_where_they_are_known(project):
+    project.models("llama-a").spec(
+        """
+        from interp.errors import InconclusiveError
+
+        @pytest.fixture
+        def failures(model): raise InconclusiveError("3 items of 50")
+
+        @pytest.mark.finding("area.claim")
+        def test_claim(failures, measured): pass
+
+        @pytest.mark.finding("area.other")
+        def test_other(model, measured): assert measured("gain", 1.0) > 0
+        """
+    )
+    weak = {**FAILS, "version": 1, "verdict": "inconclusive"}
+    project.baseline("llama-a", {**weak, "finding": "area.other"})
+    assert project.run("--gate", "--baseline-allow-new").ret == 11
+    project.baseline("llama-a", weak)
+    assert project.run("--gate", "--baseline-allow-new").ret == 0
+
+
 @pytest.mark.parametrize(
     "row",
     [{**FAILS, "version": 1}, {**FAILS, "finding": "area.other"}, {**FAILS, "verdict": "holds"}],
