@@ -151,7 +151,7 @@ def ablate(
     site: Site,
     *,
     how: Ablation = "zero",
-    reference: Float[np.ndarray, "n *feature"],
+    reference: Float[np.ndarray, "n *feature"],  # noqa: F821  a shape
     at: str | Position = "all",
 ) -> Edit:
     """Replace the value at a site by nothing: zero, the mean of `reference`, or another row of it.

@@ -139,7 +139,7 @@ class Singles:
             self.account[part], values, self.alpha[part], heads,
         )  # fmt: skip
 
-    def _values(self, part: slice) -> tuple[Numbers, Float[np.ndarray, "m *feature"]]:
+    def _values(self, part: slice) -> tuple[Numbers, Float[np.ndarray, "m *feature"]]:  # noqa: F821  a shape
         """The values, each once where all rows have it in common, and which each write has."""
         value, given, axes = self.value[part], self.turn.values, self.turn.key.axes
         if axes == 0 and len(given) == 1:

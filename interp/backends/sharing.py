@@ -34,7 +34,7 @@ class Stroke:
     at: Int[np.ndarray, " n"]
     which: Int[np.ndarray, " n"]
     account: Int[np.ndarray, " n"]
-    values: Float[np.ndarray, "m *feature"]
+    values: Float[np.ndarray, "m *feature"]  # noqa: F821  a shape
     alpha: Float[np.ndarray, " n"]
     heads: Int[np.ndarray, "n head"] | None
 

@@ -23,7 +23,9 @@ def variants(model):
     return [(steer(site, d, unit="median_norm"),) for site, d in zip(sites, along, strict=True)]
 
 
-def test_tokens_of_a_sweep_are_the_likeliest_elsewhere(model, other, mixed_lengths, variants):
+def test_tokens_of_a_sweep_are_the_likeliest_elsewhere(
+    model, other, mixed_lengths, variants, tolerance
+):
     told = []
     grid = sweep(
         other, mixed_lengths, variants, max_new_tokens=4,
@@ -32,5 +34,5 @@ def test_tokens_of_a_sweep_are_the_likeliest_elsewhere(model, other, mixed_lengt
     short = [shortfall(model, mixed_lengths, *one) for one in zip(variants, told, strict=True)]
     wrong = shortfall(model, mixed_lengths, variants[0], told[0][::-1])
     assert "differs" not in str(grid.rung)
-    assert np.max(short) <= 2 * ROUNDED.get(model.backend.info.family, rounding(model))
+    assert np.max(short) <= 2 * tolerance
     assert np.max(wrong) > 100 * rounding(model)
