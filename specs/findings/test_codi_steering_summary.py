@@ -1,12 +1,14 @@
 """Pushing thoughts towards wrong answers costs more than pushing them towards right ones gains.
 
-"Easy to break, hard to improve": the documents' summaries set the best of six doses either way side
-by side. Both are chosen on half of the questions and tested on the other. Random directions, pushed
-either way, say how far that holds of any push: it takes no direction to break something.
+"Easy to break, hard to improve": the documents' summaries set the best of their doses either way
+side by side. Both are chosen on half of the questions and tested on the other. Random directions
+get the same doses and the same choice, and their place says how far that holds of any push: it
+takes no direction to break something.
 
 Source:  "GPT-2 Activation Steering Experiment", 2025-10-21, key results; the same on LLaMA-3.2-1B,
          2025-10-21, comparison and key differences.
-Differs: found and added at one site; doses chosen on other questions; an exact sign test.
+Differs: found and added at one site; three of six doses, chosen on other questions; an exact sign
+         test, and a rank among random directions with as many tries.
 """
 
 import numpy as np
@@ -14,15 +16,15 @@ import pytest
 
 from interp import resid_post, think
 from interp.charts import Forest, Interval, Row
-from interp.stats import average, halves, sign_test
+from interp.stats import average, halves, rank_in_null, sign_test
 from interp.thought_steering import labelled, right_answers, thought_contrast
 
 pytestmark = [pytest.mark.on("tag:thoughts")]
 SOURCE = "GPT-2 and LLaMA-3.2-1B Activation Steering Experiments, 2025-10-21"
 DEPTHS = {"early": 0.25, "middle": 0.5, "late": 0.87}
-SIZES = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+SIZES = (1.0, 2.0, 3.0)
 WAYS = {"away": -1, "towards": 1}
-NOTE = "Doses chosen on other questions. Bars: 95 % intervals. Random: at 3 times its norm."
+NOTE = "Doses chosen on other questions, for random ones too. Bars: 95 % intervals."
 GPT2 = {"away": "s001.change.minus3", "towards": "s001.change.plus1"}
 
 
@@ -36,25 +38,23 @@ def plain(model, word_problems, profile):
 
 @pytest.fixture
 def change(model, plain, profile, depth):
-    """What each push changes, on questions no dose was chosen on: {name: [batch]}."""
+    """What the best push changes, away and towards, on questions it was not chosen on.
+
+    [direction, way, batch], the first direction found, the others random.
+    """
     site = resid_post(model.layer(DEPTHS[depth]))
     known = labelled(plain, held=profile.pick(quick=160, full=400))
     found = thought_contrast(model, plain, site, known.right, known.wrong)
-    held, random = plain.prompts.where(known.held), found.random(profile.pick(quick=10, full=100))
+    along = [found.own, *found.random(profile.pick(quick=9, full=99))]
     doses = [sign * size for sign in WAYS.values() for size in SIZES]
-    pushes = [(), *(found.push(found.own, alpha) for alpha in doses)]
-    pushes += [found.push(one, sign * SIZES[-1]) for sign in WAYS.values() for one in random]
+    pushes = [(), *(found.push(one, alpha) for one in along for alpha in doses)]
+    held = plain.prompts.where(known.held)
     base, *hits = right_answers(model, held, pushes).astype(float)
-    own = np.array(hits[: len(doses)]).reshape(len(WAYS), len(SIZES), -1) - base
-    null = np.array(hits[len(doses) :]).reshape(len(WAYS), len(random), -1).mean(axis=1) - base
+    moved = np.reshape(hits, (len(along), len(WAYS), len(SIZES), -1)) - base
     chosen, tested = halves(held.groups, seed=1)
-    best = {
-        "away": own[0, :, chosen].sum(axis=0).argmin(),
-        "towards": own[1, :, chosen].sum(0).argmax(),
-    }
-    found_ones = {way: own[n, best[way], tested] for n, way in enumerate(WAYS)}
-    random_ones = {f"random {way}": null[n, tested] for n, way in enumerate(WAYS)}
-    return found_ones | random_ones
+    gain = moved[..., chosen].sum(axis=-1) * np.reshape(list(WAYS.values()), (1, -1, 1))
+    best = gain.argmax(axis=-1)[..., None, None]
+    return np.take_along_axis(moved, best, axis=2)[:, :, 0][..., tested]
 
 
 def chart(shares):
@@ -64,17 +64,21 @@ def chart(shares):
     return Forest("Best push either way", NOTE, "change of accuracy", rows)
 
 
-@pytest.mark.finding("codi.steering.asymmetry", version=1, source=SOURCE)
+@pytest.mark.finding("codi.steering.asymmetry", version=2, source=SOURCE)
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_it_is_easier_to_break_than_to_improve(depth, change, measured, drawn):
-    shares = {name: average(each) for name, each in change.items()}
+    own = {way: average(change[0, n]) for n, way in enumerate(WAYS)}
+    random = {f"random {way}": average(change[1:, n].mean(axis=0)) for n, way in enumerate(WAYS)}
     for way in WAYS:
-        measured("change", shares[way], push=way, published=f"s000.change.{depth}.{way}")
+        measured("change", own[way], push=way, published=f"s000.change.{depth}.{way}")
     for way in GPT2 if depth == "middle" else ():
-        measured("change", shares[way], push=way, beside="gpt2", published=GPT2[way])
-    measured("change_of_random", shares["random away"], published="s001.change.random")
-    drawn("summary", chart(shares))
-    loss = {kind: -change[f"{kind}away"] - change[f"{kind}towards"] for kind in ("", "random ")}
-    measured("asymmetry_of_random", average(loss["random "]))
-    test = sign_test(loss[""])
+        measured("change", own[way], push=way, beside="gpt2", published=GPT2[way])
+    measured("change_of_random", random["random away"], published="s001.change.random")
+    drawn("summary", chart(own | random))
+    asymmetry = -change.sum(axis=1)
+    measured("asymmetry", average(asymmetry[0]))
+    measured("asymmetry_of_random", average(asymmetry[1:].mean(axis=0)))
+    place = rank_in_null(asymmetry[0].mean(), asymmetry[1:].mean(axis=1), tail="greater")
+    measured("place_among_random", place.p, n=len(change) - 1, unit="p")
+    test = sign_test(asymmetry[0])
     assert measured("sign_p", test.p, n=test.n, unit="p") < 0.05
