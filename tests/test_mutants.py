@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from shutil import copy
 
 import numpy as np
 import pytest
@@ -181,11 +182,33 @@ def test_a_trial_has_a_time_limit(tmp_path, own):
     assert trial.seconds < 30
 
 
-def test_planted_bugs_end_to_end(own, tmp_path):
+SPECS = (
+    "contracts/test_delivery.py",
+    "contracts/test_resolution.py",
+    "calibration/conftest.py",
+    "calibration/test_exact_values.py",
+)
+COMMAND = """
+import sys
+from pathlib import Path
+import typer
+from interp.mutants import project
+from interp.mutants.command import mutants
+
+shipped = Path("few").absolute(), Path(sys.argv.pop(1))
+project._shipped = lambda: shipped
+typer.run(mutants)
+"""
+
+
+def test_planted_bugs_end_to_end(own, tmp_path, pytestconfig):
+    for name in SPECS:
+        (tmp_path / "few" / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(pytestconfig.rootpath / "specs" / name, tmp_path / "few" / name)
     wanted = "hook-never-fires or p-value-can-be-0 or extra and not asleep"
-    asked = "from interp.mutants.command import mutants; import typer; typer.run(mutants)"
+    words = ["--json", "--family", "llama", "--also", own, "-k", wanted]
     done = subprocess.run(
-        [sys.executable, "-c", asked, "--json", "--family", "llama", "--also", own, "-k", wanted],
+        [sys.executable, "-c", COMMAND, pytestconfig.rootpath / "fixtures" / "prompts", *words],
         capture_output=True,
         text=True,
         check=False,
@@ -200,5 +223,5 @@ def test_planted_bugs_end_to_end(own, tmp_path):
     assert rows["extra-crash"]["reason"].startswith("crashed")
     assert "code that exists" in rows["extra-gone"]["reason"]
     assert rows["hook-never-fires"]["killed_by"].startswith("self-check: ")
-    assert rows["p-value-can-be-0"]["killed_by"].startswith("specs/calibration/test_")
+    assert "/test_exact_values.py::" in rows["p-value-can-be-0"]["killed_by"]
     assert "kill score 2 of 5" in done.stderr

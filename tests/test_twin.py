@@ -49,6 +49,7 @@ def verdicts(pytestconfig, twin):
     return {(end.case.role, end.case.nodeid): end.verdict for end in read_run(run).ends}
 
 
+@pytest.mark.slow
 def test_no_finding_holds_on_the_twin(verdicts):
     findings = {case: said for (role, case), said in verdicts.items() if role == "finding"}
     of_models = {c: said for c, said in findings.items() if not c.startswith(LEFT_OUT)}
@@ -57,6 +58,7 @@ def test_no_finding_holds_on_the_twin(verdicts):
     assert held == set()
 
 
+@pytest.mark.slow
 def test_the_instruments_work_on_the_twin_all_the_same(verdicts):
     contracts = {case: said for (role, case), said in verdicts.items() if role == "contract"}
     assert {case for case, said in contracts.items() if said != "holds"} == set()

@@ -16,6 +16,7 @@ from interp.means import Means, given, means
 TEXTS = ["The capital of France is Paris .", "hot -> cold , big"]
 STOPS = {"": (3, signal.SIGINT), "once": (4, signal.SIGKILL), "twice": (10**6, None)}
 right, seen = TorchSharing.wave, []
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
 
 def wave(self, *args, **settings):
     before = Path("before").read_text() if Path("before").exists() else ""
