@@ -5,8 +5,8 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from multiprocessing.connection import Connection, wait
@@ -27,11 +27,15 @@ HEAVY = (
 
 @dataclass(frozen=True)
 class Bench:
-    """What every trial shares: the project, more mutants, and how the specs go without a bug."""
+    """What every trial shares: the project, more mutants, and how the specs go without a bug.
+
+    `caught` names the spec that caught a bug the last time.
+    """
 
     project: Project
     also: tuple[str, ...] = ()
     usual: Usual | None = None
+    caught: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,8 @@ def _tried(bench: Bench, name: str, answer: Connection) -> None:
     prepare()
     planted = catalogue(bench.also)[name] if name else None
     try:
-        answer.send(attempt(bench.project, planted, bench.usual))
+        likely = bench.caught.get(name, "")
+        answer.send(attempt(bench.project, planted, bench.usual, likely))
     except Exception as error:  # noqa: BLE001  whatever a bug does, its trial has an end
         answer.send(Outcome("crashed", "the trial", plain(f"{type(error).__name__}: {error}")))
     answer.close()

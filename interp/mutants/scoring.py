@@ -11,6 +11,7 @@ from typing import Final
 import typer
 
 from interp.backends.installed import to_install
+from interp.mutants.caught import load_caught
 from interp.mutants.planting import Mutant
 from interp.mutants.project import TWINS, write_project
 from interp.mutants.running import CONTROL_LIMIT, Bench, Trial, prepare, trials
@@ -36,7 +37,8 @@ def scored(
     """
     with TemporaryDirectory(prefix="interp-mutants-") as folder:
         prepare()
-        bench = Bench(write_project(Path(folder), tuple(families) or TWINS), tuple(also))
+        project = write_project(Path(folder), tuple(families) or TWINS)
+        bench = Bench(project, tuple(also), caught=load_caught())
         known = _controlled(bench)
         tried = [name for name, one in mutants.items() if not to_install(one.needs)]
         ended = _told(trials(known, tried, jobs=jobs), len(tried))
@@ -82,6 +84,7 @@ def _row(mutant: Mutant, trial: Trial | None) -> Row:
     outcome = trial.outcome
     took = round(trial.seconds, 1)
     if outcome.kind in ("killed", "timeout"):
-        return Row(mutant.name, mutant.origin, outcome.by, outcome.reason, took)
+        caught = (outcome.by, outcome.reason)
+        return Row(mutant.name, mutant.origin, *caught, took, spec=outcome.spec)
     said = [outcome.kind, *filter(None, (outcome.by, outcome.reason))]
     return Row(mutant.name, mutant.origin, "", ": ".join(said), took)

@@ -16,7 +16,10 @@ ORIGIN_WIDTH: Final = 34
 
 @dataclass(frozen=True)
 class Row:
-    """One mutant; `killed_by` is empty where nothing caught it, and `reason` says why."""
+    """One mutant; `killed_by` is empty where nothing caught it, and `reason` says why.
+
+    `spec` is what ran when it was caught, also where `killed_by` names a model's self-check.
+    """
 
     name: str
     origin: str
@@ -24,6 +27,7 @@ class Row:
     reason: str = ""
     seconds: float = 0.0
     tried: bool = True
+    spec: str = ""
 
 
 def show(rows: Sequence[Row], *, as_json: bool) -> None:

@@ -35,21 +35,24 @@ class Usual:
 class Outcome:
     """How a trial ended: `by` names what caught the bug, `reason` is its first line.
 
-    A bug that merely crashes is not caught: nobody would have shipped it.
+    A bug that merely crashes is not caught: nobody would have shipped it. `spec` is the one that
+    ran then, also where it was the self-check of its model that caught the bug.
     """
 
     kind: Kind
     by: str = ""
     reason: str = ""
+    spec: str = ""
     usual: Usual = field(default_factory=Usual)
 
 
 class Watcher:
     """A pytest plugin that loads models under watch and remembers the first failure."""
 
-    def __init__(self, usual: Usual | None) -> None:
+    def __init__(self, usual: Usual | None, likely: str = "") -> None:
         """Remember how the specs go on the untouched code; None to learn it."""
         self._usual = usual
+        self._likely = likely
         self.refused: dict[str, Mapping[SiteName, str]] = {}
         self.seconds: dict[str, float] = {}
         self.more_refused = ""
@@ -76,18 +79,22 @@ class Watcher:
     ) -> Generator[None, None, None]:
         """Quick specs first, so that a bug is soon caught; each model's specs stay together.
 
-        Those that ask for a kind of model come before those that any model passes.
+        Those that ask for a kind of model come before those that any model passes, and before
+        them all the one that caught this bug the last time.
         """
         yield
         if self._usual is None:
             return
         usual, blocks = self._usual.seconds, dict[tuple[str, bool], int]()
+        end = len(items)  # a list is empty while it is sorted
 
         def place(item: pytest.Item) -> tuple[int, bool, float]:
+            if item.nodeid == self._likely:
+                return (-1, False, 0.0)
             call, took = getattr(item, "callspec", None), usual.get(item.nodeid, 0.0)
             model = str(call.params["model"]) if call and "model" in call.params else ""
             if not model and took > QUICK:
-                return (len(items), False, took)
+                return (end, False, took)
             contract = item.get_closest_marker("contract") is not None
             block = blocks.setdefault((model, contract and bool(model)), len(blocks))
             return (block, item.get_closest_marker("on") is None, took)
@@ -113,9 +120,11 @@ class Watcher:
             self.first = (report.nodeid, None)
 
 
-def attempt(project: Project, mutant: Mutant | None, usual: Usual | None) -> Outcome:
+def attempt(
+    project: Project, mutant: Mutant | None, usual: Usual | None, likely: str = ""
+) -> Outcome:
     """Run the specs with the bug in force, or without any, up to the first failure."""
-    watcher = Watcher(usual)
+    watcher = Watcher(usual, likely)
     name = mutant.name if mutant else "control"
     _alone(project, name)
     _without_shrinking()
@@ -164,7 +173,7 @@ def _judged(watcher: Watcher, status: int) -> Outcome:
     if not isinstance(error, (AssertionError, InterpError, pytest.fail.Exception)):
         return Outcome("crashed", nodeid, reason)
     if isinstance(error, DataError) and error.complaint.rule == UNFIT:
-        return Outcome("killed", f"self-check: {plain(error.complaint.received)}", reason)
+        return Outcome("killed", f"self-check: {plain(error.complaint.received)}", reason, nodeid)
     if watcher.more_refused:
-        return Outcome("killed", f"self-check: {watcher.more_refused}", reason)
-    return Outcome("killed", nodeid, reason)
+        return Outcome("killed", f"self-check: {watcher.more_refused}", reason, nodeid)
+    return Outcome("killed", nodeid, reason, nodeid)
