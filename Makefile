@@ -35,6 +35,9 @@ CHECKED = $(if $(SHAPED),--jaxtyping-packages=$(subst $(empty) ,$(comma),$(SHAPE
 BY_MODEL = $(if $(filter-out 0 1,$(WORKERS)),-n $(WORKERS))
 BY_FILE  = $(if $(BY_MODEL),$(BY_MODEL) --dist loadfile)
 
+# Hundreds of runs of pytest begin here: what one has compiled, the next need not.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup specs test lint format unit contracts mutants caught findings slow oldest on-oldest mlx on-mlx readme report bench peers floors full clean
 
