@@ -39,7 +39,7 @@ BY_FILE  = $(if $(BY_MODEL),$(BY_MODEL) --dist loadfile)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup specs test lint format unit contracts mutants caught findings slow oldest on-oldest mlx on-mlx readme report bench peers floors full clean
+.PHONY: help setup specs test thoughts lint format unit contracts mutants caught findings slow oldest on-oldest mlx on-mlx readme report bench peers floors full clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -47,8 +47,11 @@ help: ## this list
 specs: $(READY) ## every finding on every Llama at hand
 	$(BIN)/pytest specs -k llama $(ARGS)
 
-test: lint unit ## everything CI runs on a change: lint, the machinery, then all specs
-	$(BIN)/pytest specs -m "not slow" --no-report $(BY_MODEL) $(GATE) $(ARGS)
+test: lint unit ## what CI runs on a change: lint, the machinery, then the specs; `make thoughts` has the rest
+	$(BIN)/pytest specs -m "not slow" -k "not test_codi_" --no-report $(BY_MODEL) $(GATE) $(ARGS)
+
+thoughts: $(READY) ## the findings on models that think in vectors, some minutes a model
+	$(BIN)/pytest specs/findings -m "not slow" -k test_codi_ --no-report $(BY_MODEL) $(GATE) $(ARGS)
 
 lint: $(READY) ## style, types, imports, sizes, spelling
 	$(BIN)/ruff check
@@ -120,7 +123,7 @@ peers: ## an environment for each library that bench compares with, some gigabyt
 floors: $(READY) ## what a sweep costs beside its arithmetic: planning, and a grid of one cell
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/floors.py $(ARGS)
 
-full: test mutants slow oldest mlx ## everything there is
+full: test thoughts mutants slow oldest mlx ## everything there is
 
 format: $(READY) ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix
