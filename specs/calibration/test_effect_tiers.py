@@ -1,10 +1,9 @@
 """What fewer bits do to effects: a slope, a rate of rescues and a rank, in each precision.
 
 A tier finds the same if it lies within the interval that float32 gives to its own effect, or one
-place beside it in the null; how far it is from float32, prompt by prompt, is measured as well. The
-bites: with MLPs whose last scales are half as large again every capital is still answered, and
-slope and rank are others (the slope, where float32 has one); with those scales in another order
-nothing is rescued.
+place beside it in the null; how far it is, prompt by prompt, is measured as well. The bites: MLPs
+whose last scales are half as large again still answer every capital, with another rank, and slope
+where there is one; with those scales in another order nothing is rescued.
 
 Source: contract of every finding on packed weights; Biran et al. 2024, arXiv:2406.12775v2.
 Differs: packed weights compute in float32 here, so that the bits are all that is different.
@@ -67,17 +66,14 @@ def test_fewer_bits_rank_within_one_place(found, measured):
     assert np.abs(np.array(ranks) - ranks[0]).max() < ONE_PLACE
 
 
-def test_a_wrong_scale_shows_in_the_rank_where_every_answer_is_right(found):
+def test_a_wrong_scale_shows_in_ranks_and_rescues_where_every_answer_is_right(found):
     assert found["large"]["right"] == found["float32"]["right"]
+    assert found["turned"]["rescues"].mean < found["float32"]["rescues"].low
     assert abs(found["large"]["rank"] - found["float32"]["rank"]) > ONE_PLACE
 
 
 def test_a_wrong_scale_shows_in_the_slope(found):
     whole, large = (found[name]["slope"] for name in ("float32", "large"))
     if whole.low <= 0 <= whole.high:
-        pytest.skip("float32 itself has no slope here: there is nothing that could go wrong")
+        pytest.skip("float32 itself has no slope here that could go wrong")
     assert not whole.low <= large.mean <= whole.high
-
-
-def test_scales_in_another_order_rescue_nothing(found):
-    assert found["turned"]["rescues"].mean < found["float32"]["rescues"].low

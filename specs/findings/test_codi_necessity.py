@@ -28,7 +28,7 @@ SOURCE = "CODI, arXiv:2502.21074v3, and LLaMA vs GPT-2 Activation Patching Compa
 def questions(word_problems, profile):
     """Questions whose arithmetic no training saw."""
     test = word_problems.only(split="test")
-    return test.where(np.arange(len(test)) < profile.pick(quick=400, full=1200))
+    return test.where(np.arange(len(test)) < profile.pick(quick=240, full=1200))
 
 
 def replaced(thinking, how):

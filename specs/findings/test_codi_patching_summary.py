@@ -37,7 +37,7 @@ def answered(model, word_problem_pairs, profile):
 def patched(model, word_problem_pairs, profile):
     """Pairs, and what is answered with five and with six thoughts patched at the late layer."""
     test = word_problem_pairs.only(split="test")
-    pairs = both_correct(model, test, most=profile.pick(quick=150, full=400), at_least=60)
+    pairs = both_correct(model, test, most=profile.pick(quick=80, full=400), at_least=60)
     site = resid_post(model.layer(0.9))
     donor = thoughts_of(model, pairs.clean, [site])
     edits = [transplant(site, donor, range(n)) for n in (5, N_THOUGHTS)]

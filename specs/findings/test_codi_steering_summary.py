@@ -5,8 +5,7 @@ side by side. Both are chosen on half of the questions and tested on the other. 
 get the same doses and the same choice, and their place says how far that holds of any push: it
 takes no direction to break something.
 
-Source:  "GPT-2 Activation Steering Experiment", 2025-10-21, key results; the same on LLaMA-3.2-1B,
-         2025-10-21, comparison and key differences.
+Source:  "GPT-2 Activation Steering Experiment", 2025-10-21, key results; the same on LLaMA-3.2-1B.
 Differs: found and added at one site; three of six doses, chosen on other questions; an exact sign
          test, and a rank among random directions with as many tries.
 """
@@ -25,7 +24,7 @@ DEPTHS = {"early": 0.25, "middle": 0.5, "late": 0.87}
 SIZES = (1.0, 2.0, 3.0)
 WAYS = {"away": -1, "towards": 1}
 NOTE = "Doses chosen on other questions, for random ones too. Bars: 95 % intervals."
-GPT2 = {"away": "s001.change.minus3", "towards": "s001.change.plus1"}
+GPT2 = {("middle", "away"): "s001.change.minus3", ("middle", "towards"): "s001.change.plus1"}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +42,7 @@ def change(model, plain, profile, depth):
     [direction, way, batch], the first direction found, the others random.
     """
     site = resid_post(model.layer(DEPTHS[depth]))
-    known = labelled(plain, held=profile.pick(quick=160, full=400))
+    known = labelled(plain, held=profile.pick(quick=120, full=400))
     found = thought_contrast(model, plain, site, known.right, known.wrong)
     along = [found.own, *found.random(profile.pick(quick=9, full=99))]
     doses = [sign * size for sign in WAYS.values() for size in SIZES]
@@ -57,28 +56,25 @@ def change(model, plain, profile, depth):
     return np.take_along_axis(moved, best, axis=2)[:, :, 0][..., tested]
 
 
-def chart(shares):
+def chart(changes):
     """The best push either way, and random ones."""
-    found = [(name, Interval(one.mean, one.low, one.high, one.n)) for name, one in shares.items()]
-    rows = tuple(Row("", name, interval) for name, interval in found)
-    return Forest("Best push either way", NOTE, "change of accuracy", rows)
+    found = [(name, average(each)) for name, each in changes.items()]
+    rows = [Row("", name, Interval(one.mean, one.low, one.high, one.n)) for name, one in found]
+    return Forest("Best push either way", NOTE, "change of accuracy", tuple(rows))
 
 
 @pytest.mark.finding("codi.steering.asymmetry", version=2, source=SOURCE)
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_it_is_easier_to_break_than_to_improve(depth, change, measured, drawn):
-    own = {way: average(change[0, n]) for n, way in enumerate(WAYS)}
-    random = {f"random {way}": average(change[1:, n].mean(axis=0)) for n, way in enumerate(WAYS)}
-    for way in WAYS:
-        measured("change", own[way], push=way, published=f"s000.change.{depth}.{way}")
-    for way in GPT2 if depth == "middle" else ():
-        measured("change", own[way], push=way, beside="gpt2", published=GPT2[way])
-    measured("change_of_random", random["random away"], published="s001.change.random")
-    drawn("summary", chart(own | random))
+    ways = dict(zip(WAYS, change[0], strict=True))
+    random = dict(zip(WAYS, change[1:].mean(axis=0), strict=True))
+    for way, one in ways.items():
+        measured("change", average(one), push=way, published=f"s000.change.{depth}.{way}")
+        measured("change_beside_gpt2", average(one), push=way, published=GPT2.get((depth, way)))
+    measured("change_of_random", average(random["away"]), published="s001.change.random")
+    drawn("summary", chart(ways | {f"random {way}": one for way, one in random.items()}))
     asymmetry = -change.sum(axis=1)
-    measured("asymmetry", average(asymmetry[0]))
-    measured("asymmetry_of_random", average(asymmetry[1:].mean(axis=0)))
     place = rank_in_null(asymmetry[0].mean(), asymmetry[1:].mean(axis=1), tail="greater")
-    measured("place_among_random", place.p, n=len(change) - 1, unit="p")
+    measured("place_among_random", place.p, n=place.n, unit="p")
     test = sign_test(asymmetry[0])
     assert measured("sign_p", test.p, n=test.n, unit="p") < 0.05

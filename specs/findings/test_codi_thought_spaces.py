@@ -31,7 +31,7 @@ STEPS = range(N_THOUGHTS)
 def hits(model, word_problems, profile):
     """Who is right with components of every thought kept or removed: {way: {count: [batch]}}."""
     test = word_problems.only(split="test")
-    asked = test.where(np.arange(len(test)) < profile.pick(quick=400, full=1200))
+    asked = test.where(np.arange(len(test)) < profile.pick(quick=240, full=1200))
     fit, rest = halves(asked.groups, seed=0)
     questions, own = asked.where(rest), thoughts_of(model, asked, [fed()])[fed()]
     spaces = [principal_space(own[step][fit]) for step in STEPS]
