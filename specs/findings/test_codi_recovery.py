@@ -32,7 +32,7 @@ ORDERS = {"first": STEPS, "last": STEPS[::-1], "random": np.random.default_rng(0
 def pairs(model, word_problem_pairs, profile):
     """Clean and corrupted questions, both answered, with another question of the clean answer."""
     test = word_problem_pairs.only(split="test")
-    both = both_correct(model, test, most=profile.pick(quick=80, full=400), at_least=60)
+    both = both_correct(model, test, most=profile.pick(quick=150, full=400), at_least=60)
     return both.with_namesakes(test)
 
 

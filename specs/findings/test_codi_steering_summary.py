@@ -42,7 +42,7 @@ def change(model, plain, profile, depth):
     [direction, way, batch], the first direction found, the others random.
     """
     site = resid_post(model.layer(DEPTHS[depth]))
-    known = labelled(plain, held=profile.pick(quick=120, full=400))
+    known = labelled(plain, held=profile.pick(quick=160, full=400))
     found = thought_contrast(model, plain, site, known.right, known.wrong)
     along = [found.own, *found.random(profile.pick(quick=9, full=99))]
     doses = [sign * size for sign in WAYS.values() for size in SIZES]
