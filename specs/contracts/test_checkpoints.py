@@ -57,7 +57,7 @@ def test_a_weight_that_is_no_number(folder, loaded):
         loaded()
 
 
-def test_decoding_ends_with_the_end_token_and_goes_on_in_other_rows(folder, loaded):
+def test_generation_ends_with_the_end_token_and_goes_on_in_other_rows(folder, loaded):
     endless = generate(loaded(), TEXTS, max_new_tokens=8).new_ids
     settings = folder / "generation_config.json"
     end = endless[0][2]

@@ -56,7 +56,7 @@ def test_edges_that_nothing_reads_cost_nothing_and_those_below_do(model, prompts
     assert (live.next_logits != plain.next_logits).any(axis=1).all()
 
 
-def test_decoding_sees_everything_again(model, prompts):
+def test_new_tokens_see_everything_again(model, prompts):
     edits = hide(model.layers, to="first", at="all")
     hidden = generate(model, prompts, *edits, max_new_tokens=3)
     longer = generate(model, prompts, *(one.during("all") for one in edits), max_new_tokens=3)
