@@ -17,7 +17,7 @@ from interp.reports.page.view import Figure, Link, Number, Page, Run, Section
 from interp.reports.published import Published
 from interp.reports.scaling import scales_of
 
-MOST_VALUES: Final = 2000
+MOST_VALUES: Final = 2500
 MOST_EDITS: Final = 3000
 MOST_TEXT: Final = 1500
 TAKEN: Final = (
