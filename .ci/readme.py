@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 SPEC = re.compile(r"(`(specs/[\w/]+\.py)`[^\n]*\n+```python\n).*?(```)", re.DOTALL)
-RUN = re.compile(r"(\$ pytest specs -k llama[^\n]*\n).*?(```)", re.DOTALL)
+RUN = re.compile(r"(\$ pytest specs -k \"llama[^\n]*\n).*?(```)", re.DOTALL)
 
 
 def quoted(page: str, root: Path, run: str | None) -> str:
