@@ -68,27 +68,28 @@ class Depths:
 
     def sequential(self, bridge_at: str, answer_at: str = "last") -> Bool[np.ndarray, " batch"]:
         """Whether bridge and answer come up, the bridge at a lesser depth."""
-        return self._before(self.of("bridge", bridge_at), self.of("answer", answer_at))
+        bridge, answer = self.of("bridge", bridge_at), self.of("answer", answer_at)
+        return _in_sequence(bridge, answer, self.n_layers)
 
     def sequential_by_chance(
         self, bridge_at: str, answer_at: str = "last", *, swapped: Swapped = "bridge"
     ) -> Bool[np.ndarray, "draw batch"]:
         """The same of a stranger's bridge with the prompt's own answer, or of both a stranger's."""
         bridge = self.of_strangers("bridge", bridge_at)
-        answer = self.of("answer", answer_at)
-        return self._before(
-            bridge, self.of_strangers("answer", answer_at) if swapped == "both" else answer
-        )
+        answers = self.of_strangers if swapped == "both" else self.of
+        return _in_sequence(bridge, answers("answer", answer_at), self.n_layers)
 
     def gap(self, bridge_at: str, answer_at: str = "last") -> Float[np.ndarray, " batch"]:
         """Layers from bridge to answer, above 0 in sequence; NaN where one never comes up."""
-        return self._apart(self.of("bridge", bridge_at), self.of("answer", answer_at))
+        bridge, answer = self.of("bridge", bridge_at), self.of("answer", answer_at)
+        return _apart(bridge, answer, self.n_layers)
 
     def gap_by_chance(
         self, bridge_at: str, answer_at: str = "last"
     ) -> Float[np.ndarray, "draw batch"]:
         """The same from a stranger's bridge to the prompt's own answer."""
-        return self._apart(self.of_strangers("bridge", bridge_at), self.of("answer", answer_at))
+        bridge, answer = self.of_strangers("bridge", bridge_at), self.of("answer", answer_at)
+        return _apart(bridge, answer, self.n_layers)
 
     def chart(self) -> Curves:
         """How many bridges and answers have come up by each depth; the bands are strangers'."""
@@ -117,13 +118,6 @@ class Depths:
     ) -> Int[np.ndarray, " batch"]:
         rows = np.arange(len(self.prompts))
         return np.asarray(self.first[at][rows, self.own[entity][partners]])
-
-    def _before(self, bridge: np.ndarray, answer: np.ndarray) -> np.ndarray:
-        return np.asarray((bridge < answer) & (answer <= self.n_layers))
-
-    def _apart(self, bridge: np.ndarray, answer: np.ndarray) -> np.ndarray:
-        both = (bridge <= self.n_layers) & (answer <= self.n_layers)
-        return np.where(both, answer - bridge, np.nan)
 
 
 def hop_depths(model: Model, prompts: PromptSet, *, k: int, draws: int = 100) -> Depths:
@@ -161,6 +155,15 @@ def mean_where_known(values: Float[np.ndarray, "... batch"], clusters: Sequence[
         raise InconclusiveError("no bridge and answer both come up", received=f"0 of {len(some)}")
     means = np.nansum(draws, axis=0)[some] / known.sum(axis=0)[some]
     return clustered(means, [name for name, kept in zip(clusters, some, strict=True) if kept])
+
+
+def _in_sequence(bridge: np.ndarray, answer: np.ndarray, n_layers: int) -> np.ndarray:
+    return np.asarray((bridge < answer) & (answer <= n_layers))
+
+
+def _apart(bridge: np.ndarray, answer: np.ndarray, n_layers: int) -> np.ndarray:
+    both = (bridge <= n_layers) & (answer <= n_layers)
+    return np.where(both, answer - bridge, np.nan)
 
 
 def _strangers(prompts: PromptSet, draws: int) -> Int[np.ndarray, "draw batch"]:

@@ -1,9 +1,8 @@
 """Pushing thoughts towards wrong answers costs more than pushing them towards right ones gains.
 
 "Easy to break, hard to improve": the documents' summaries set the best of their doses either way
-side by side. Both are chosen on half of the questions and tested on the other. Random directions
-get the same doses and the same choice, and their place says how far that holds of any push: it
-takes no direction to break something.
+side by side, chosen here on half of the questions and tested on the other. Random directions get
+the same doses and choice; the direction's place among them says how far that holds of any push.
 
 Source:  "GPT-2 Activation Steering Experiment", 2025-10-21, key results; the same on LLaMA-3.2-1B.
 Differs: found and added at one site; three of six doses, chosen on other questions; an exact sign
@@ -24,7 +23,7 @@ DEPTHS = {"early": 0.25, "middle": 0.5, "late": 0.87}
 SIZES = (1.0, 2.0, 3.0)
 WAYS = {"away": -1, "towards": 1}
 NOTE = "Doses chosen on other questions, for random ones too. Bars: 95 % intervals."
-GPT2 = {("middle", "away"): "s001.change.minus3", ("middle", "towards"): "s001.change.plus1"}
+GPT2 = {"middle": {"away": "s001.change.minus3", "towards": "s001.change.plus1"}}
 
 
 @pytest.fixture(scope="module")
@@ -37,10 +36,7 @@ def plain(model, word_problems, profile):
 
 @pytest.fixture
 def change(model, plain, profile, depth):
-    """What the best push changes, away and towards, on questions it was not chosen on.
-
-    [direction, way, batch], the first direction found, the others random.
-    """
+    """What the best pushes change elsewhere: [direction, way, batch], the found one first."""
     site = resid_post(model.layer(DEPTHS[depth]))
     known = labelled(plain, held=profile.pick(quick=160, full=400))
     found = thought_contrast(model, plain, site, known.right, known.wrong)
@@ -56,9 +52,13 @@ def change(model, plain, profile, depth):
     return np.take_along_axis(moved, best, axis=2)[:, :, 0][..., tested]
 
 
-def chart(changes):
+def by_way(changes):
+    return dict(zip(WAYS, map(average, changes), strict=True))
+
+
+def chart(ways, random):
     """The best push either way, and random ones."""
-    found = [(name, average(each)) for name, each in changes.items()]
+    found = (ways | {f"random {way}": one for way, one in random.items()}).items()
     rows = [Row("", name, Interval(one.mean, one.low, one.high, one.n)) for name, one in found]
     return Forest("Best push either way", NOTE, "change of accuracy", tuple(rows))
 
@@ -66,15 +66,15 @@ def chart(changes):
 @pytest.mark.finding("codi.steering.asymmetry", version=2, source=SOURCE)
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_it_is_easier_to_break_than_to_improve(depth, change, measured, drawn):
-    ways = dict(zip(WAYS, change[0], strict=True))
-    random = dict(zip(WAYS, change[1:].mean(axis=0), strict=True))
+    ways, random = by_way(change[0]), by_way(change[1:].mean(axis=0))
     for way, one in ways.items():
-        measured("change", average(one), push=way, published=f"s000.change.{depth}.{way}")
-        measured("change_beside_gpt2", average(one), push=way, published=GPT2.get((depth, way)))
-    measured("change_of_random", average(random["away"]), published="s001.change.random")
-    drawn("summary", chart(ways | {f"random {way}": one for way, one in random.items()}))
-    asymmetry = -change.sum(axis=1)
-    place = rank_in_null(asymmetry[0].mean(), asymmetry[1:].mean(axis=1), tail="greater")
+        measured("change", one, push=way, published=f"s000.change.{depth}.{way}")
+    for way, name in GPT2.get(depth, {}).items():
+        measured("change", ways[way], push=way, beside="gpt2", published=name)
+    measured("change_of_random", random["away"], published="s001.change.random")
+    drawn("summary", chart(ways, random))
+    loss, *null = -change.sum(axis=1)
+    place = rank_in_null(loss.mean(), np.mean(null, axis=1), tail="greater")
     measured("place_among_random", place.p, n=place.n, unit="p")
-    test = sign_test(asymmetry[0])
+    test = sign_test(loss)
     assert measured("sign_p", test.p, n=test.n, unit="p") < 0.05
